@@ -1,0 +1,1 @@
+"""From a measured spectrum to parameters with errors: readers, circuits, free parameters, least squares."""

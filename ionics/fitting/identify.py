@@ -1,0 +1,117 @@
+"""Which parameters, and which combinations of them, a fit has determined; said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ionics.fitting.model import Parameter
+
+NOTHING = 1e-10  # singular values below this share of the largest are rounding
+PART = 0.2  # components below this share of the largest are left out of a sentence
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Covariance of the unknowns (log or linear) and sentences about what is not determined."""
+
+    covariance: Float[np.ndarray, "parameter parameter"]
+    correlation: Float[np.ndarray, "parameter parameter"]
+    sentences: tuple[str, ...]
+
+
+def identify(
+    parameters: Sequence[Parameter],
+    values: Float[np.ndarray, " parameter"],
+    jacobian: Float[np.ndarray, "residual parameter"],
+    spread: Float[np.ndarray, " parameter"],
+    free: Bool[np.ndarray, " parameter"],
+    scale: float,
+) -> Identified:
+    """Error analysis of the weighted Jacobian by the unknowns at the optimum.
+
+    spread: the change of an unknown that counts as knowing nothing (1 in log, the allowed range if linear);
+    scale: variance of a weighted residual; parameters that are not `free` (on a bound) are held. The
+    eigenvectors of the Fisher matrix, in units of spread, with a standard error above 1 span what the data leave
+    open; parameters with a share in a direction of no information at all have infinite variance.
+    """
+    columns = jacobian[:, free] * spread[free]
+    _, singular, directions = np.linalg.svd(columns, full_matrices=False)
+    known = singular > NOTHING * max(singular.max(initial=0.0), 1e-300)
+    inverse = np.where(known, 1.0 / np.where(known, singular, 1.0), 0.0)
+    covariance = scale * (directions.T * inverse**2) @ directions
+    lost = np.any(np.abs(directions[~known]) > 1e-6, axis=0)
+    error = np.where(lost, np.inf, np.sqrt(np.diag(covariance)))
+    deviation = np.sqrt(np.diag(covariance))
+    safe = np.where(deviation > 0, deviation, 1.0)
+    full = np.full((len(free), len(free)), np.nan)
+    correlation = full.copy()
+    inner = np.ix_(free, free)
+    covariance[np.diag_indices_from(covariance)] = error**2
+    full[inner] = covariance * np.outer(spread[free], spread[free])
+    correlation[inner] = covariance / np.outer(safe, safe)
+    correlation[np.diag_indices_from(correlation)] = 1.0
+    open_ = directions[~known | (np.sqrt(scale) * inverse > 1.0)]
+    chosen = [parameter for parameter, keep in zip(parameters, free, strict=True) if keep]
+    return Identified(full, correlation, tuple(_sentences(chosen, values[free], error, _reduced(open_))))
+
+
+def _reduced(rows):
+    """Reduced echelon form with pivoting: the same space, spanned by rows with as few entries as possible."""
+    rows = rows.copy()
+    for k in range(len(rows)):
+        i, j = np.unravel_index(np.argmax(np.abs(rows[k:])), rows[k:].shape)
+        rows[[k, k + i]] = rows[[k + i, k]]
+        rows[k] /= rows[k, j]
+        for other in range(len(rows)):
+            if other != k:
+                rows[other] -= rows[other, j] * rows[k]
+    return rows
+
+
+def _sentences(parameters, values, error, open_):
+    spoken = set()
+    for row in open_:
+        members = np.flatnonzero(np.abs(row) > PART * np.max(np.abs(row)))
+        spoken.update(int(j) for j in members)
+        if len(members) == 1:
+            yield _alone(parameters[members[0]], error[members[0]])
+        elif len(members) == 2:
+            yield _pair([parameters[j] for j in members], values[members], row[members])
+        else:
+            names = [parameters[j].name for j in members]
+            yield (
+                f"{', '.join(names[:-1])} and {names[-1]} are not determined separately by these data: "
+                "they can change together and leave the impedance as it is"
+            )
+    for j, (parameter, size) in enumerate(zip(parameters, error, strict=True)):
+        if size > 1.0 and j not in spoken:
+            yield _alone(parameter, size)
+
+
+def _alone(parameter, error):
+    if not np.isfinite(error):
+        return f"{parameter.name} is not determined by these data: it has no effect on the computed impedance"
+    against = "its value" if parameter.scale == "log" else "its allowed range"
+    return (
+        f"{parameter.name} is not determined by these data: its standard error is {error:.2g} times {against}"
+    )
+
+
+def _pair(parameters, values, row):
+    a, b = parameters
+    start = f"{a.name} and {b.name} are not determined separately by these data: "
+    if "linear" in (a.scale, b.scale):
+        return start + "they can change together and leave the impedance as it is"
+    power = -row[0] / row[1]  # log a + power log b does not change along the open direction
+    ratio = values[1] / values[0]
+    if a.unit == b.unit and np.isclose(power, ratio, rtol=0.05):
+        return start + f"only their sum {a.name} + {b.name} is"
+    if a.unit == b.unit and np.isclose(power, 1 / ratio, rtol=0.05):
+        return start + f"only 1/{a.name} + 1/{b.name} is"
+    if np.isclose(abs(power), 1.0, rtol=0.05):
+        return start + f"only {a.name} {'*' if power > 0 else '/'} {b.name} is"
+    return start + f"only {a.name} * {b.name}^{power:.2g} is"

@@ -1,0 +1,135 @@
+"""Bounded Levenberg-Marquardt that never raises, so that many starts run as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+CODES = ("running", "converged", "iteration limit", "non-finite")
+RUNNING, CONVERGED, LIMIT, NONFINITE = range(4)
+
+
+class Box(eqx.Module):
+    """Where the unknowns may go, and how far in one step."""
+
+    lower: Float[Array, " unknown"]
+    upper: Float[Array, " unknown"]
+    stride: Float[Array, " unknown"]
+
+
+class Search(eqx.Module):
+    """A point on the way down, and how the search stands."""
+
+    at: Float[Array, " unknown"]
+    residual: Float[Array, " residual"]
+    jacobian: Float[Array, "residual unknown"]
+    damping: Float[Array, ""]
+    growth: Float[Array, ""]
+    steps: Int[Array, ""]
+    code: Int[Array, ""]
+
+    @property
+    def cost(self) -> Float[Array, ""]:
+        return jnp.sum(self.residual**2)
+
+
+def minimise(
+    residual: Callable[[Float[Array, " unknown"]], Float[Array, " residual"]],
+    start: Float[Array, " unknown"],
+    box: Box,
+    iterations: int,
+) -> Search:
+    """Walk from `start` to a minimum of the sum of squares inside the box; see `code` for how it ended.
+
+    Damping after Nielsen (1999); unknowns on a bound whose gradient points outwards are held (projected
+    Levenberg-Marquardt, Kanzow, Yamashita and Fukushima 2004).
+    """
+
+    def linearised(at):
+        def twice(x):
+            value = residual(x)
+            return value, value
+
+        jacobian, value = jax.jacfwd(twice, has_aux=True)(at)
+        return value, jacobian
+
+    def step(search):
+        move, held = _step(search, box)
+        at = jnp.clip(search.at + move, box.lower, box.upper)
+        value, jacobian = linearised(at)
+        moved = eqx.tree_at(lambda s: (s.at, s.residual, s.jacobian), search, (at, value, jacobian))
+        return _judge(search, moved, held, iterations)
+
+    at = jnp.clip(start, box.lower, box.upper)
+    value, jacobian = linearised(at)
+    sane = _finite(value, jacobian)
+    first = Search(
+        at,
+        value,
+        jacobian,
+        damping=jnp.asarray(1e-2, dtype=at.dtype),
+        growth=jnp.asarray(2.0, dtype=at.dtype),
+        steps=jnp.asarray(0),
+        code=jnp.where(sane, RUNNING, NONFINITE),
+    )
+    return jax.lax.while_loop(lambda search: search.code == RUNNING, step, first)
+
+
+def _finite(value, jacobian) -> Bool[Array, ""]:
+    return jnp.all(jnp.isfinite(value)) & jnp.all(jnp.isfinite(jacobian))
+
+
+def _step(search, box):
+    """The damped Gauss-Newton step of the unknowns that are free to move."""
+    gradient = search.jacobian.T @ search.residual
+    held = ((search.at <= box.lower) & (gradient > 0)) | ((search.at >= box.upper) & (gradient < 0))
+    normal = search.jacobian.T @ search.jacobian
+    scale = jnp.diag(normal)
+    scale = jnp.maximum(scale, 1e-12 * jnp.max(scale)) + jnp.finfo(scale.dtype).tiny
+    free = jnp.where(held, 0.0, 1.0)
+    matrix = normal * jnp.outer(free, free) + jnp.diag(jnp.where(held, 1.0, search.damping * scale))
+    move = -jnp.linalg.solve(matrix, free * gradient)
+    shrink = jnp.min(jnp.where(move == 0.0, 1.0, box.stride / jnp.where(move == 0.0, 1.0, jnp.abs(move))))
+    return move * jnp.minimum(shrink, 1.0), held
+
+
+def _judge(search, moved, held, iterations):
+    """Accept or refuse a step, adapt the damping, decide whether to stop."""
+    move = moved.at - search.at
+    change = search.jacobian @ move
+    predicted = -jnp.sum((2.0 * search.residual + change) * change)
+    gained = search.cost - moved.cost
+    sane = _finite(moved.residual, moved.jacobian)
+    accept = sane & (gained > 0)
+    ratio = jnp.where(accept, gained / jnp.maximum(predicted, gained / 2.0), 0.0)
+    damping = jnp.where(
+        accept,
+        search.damping * jnp.maximum(1.0 / 3.0, 1.0 - (2.0 * ratio - 1.0) ** 3),
+        search.damping * search.growth,
+    )
+    still = jnp.max(jnp.abs(move) / (1.0 + jnp.abs(search.at))) < 1e-11
+    flat = accept & (gained <= 1e-13 * search.cost) & (predicted <= 1e-13 * search.cost)
+    done = still | flat | _stationary(search, held)
+    best = jax.tree.map(lambda new, old: jnp.where(accept, new, old), moved, search)
+    steps = search.steps + 1
+    code = jnp.where(done, CONVERGED, jnp.where(steps >= iterations, LIMIT, RUNNING))
+    return Search(
+        best.at,
+        best.residual,
+        best.jacobian,
+        damping=jnp.maximum(damping, 1e-15),
+        growth=jnp.where(accept, 2.0, 2.0 * search.growth),
+        steps=steps,
+        code=code,
+    )
+
+
+def _stationary(search, held):
+    """The residual is orthogonal to every column of the Jacobian that can still move (MINPACK's gtol)."""
+    columns = jnp.linalg.norm(search.jacobian, axis=0)
+    cosine = jnp.abs(search.jacobian.T @ search.residual) / (columns * jnp.sqrt(search.cost) + 1e-300)
+    return jnp.max(jnp.where(held, 0.0, cosine)) < 1e-10

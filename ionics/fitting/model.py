@@ -1,0 +1,191 @@
+"""What a fit needs from any model: named parameters, and an impedance that JAX can trace and differentiate."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from ionics.fitting.circuits import REACH, AbstractCircuit, labelled
+from ionics.fitting.notation import parameter_name, parse
+from ionics.fitting.spectrum import Spectrum
+
+Values = Float[Array, " parameter"]
+Impedance = Complex[Array, " frequency"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number to be found: where it starts, where it may go, and on which scale it is searched."""
+
+    name: str
+    start: float
+    lower: float
+    upper: float
+    scale: Literal["log", "linear"] = "log"
+    unit: str = ""
+
+    def __post_init__(self):
+        if self.scale not in ("log", "linear"):
+            raise ValueError(f"parameter {self.name}: scale '{self.scale}'; valid: log, linear")
+        if not self.lower < self.upper or (self.scale == "log" and self.lower <= 0):
+            above = "0 < " if self.scale == "log" else ""
+            raise ValueError(
+                f"parameter {self.name}: bounds {self.lower:g} to {self.upper:g}; valid: {above}lower < upper"
+            )
+        if not self.lower <= self.start <= self.upper:
+            raise ValueError(
+                f"parameter {self.name}: start {self.start:g} is outside its bounds {self.lower:g} to {self.upper:g}"
+            )
+
+
+class AbstractModel(eqx.Module):
+    """A model of an impedance spectrum with free parameters."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The free parameters, in the order of `values`."""
+
+    @abc.abstractmethod
+    def impedance(self, values: Values, frequency: Float[Array, " frequency"]) -> Impedance:
+        """Impedance [ohm] at frequency [Hz] for the given parameter values."""
+
+    def reach(self, spectrum: Spectrum) -> tuple[tuple[float, float], ...]:
+        """The range of each parameter that random starts are drawn from; the bounds unless a model knows better."""
+        return tuple((parameter.lower, parameter.upper) for parameter in self.parameters)
+
+
+class CircuitModel(AbstractModel):
+    """An equivalent circuit with its values as free parameters.
+
+    bounds: parameter name -> (lower, upper) instead of the element's own; fixed: names to hold at their value.
+    Random starts are drawn from what the spectrum can resolve (its range of |Z| and of frequency).
+    """
+
+    circuit: AbstractCircuit
+    bounds: tuple[tuple[str, tuple[float, float]], ...] = eqx.field(static=True)
+    fixed: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        circuit: AbstractCircuit | str,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        fixed: Sequence[str] = (),
+    ):
+        self.circuit = labelled(parse(circuit) if isinstance(circuit, str) else circuit)
+        self.bounds = tuple((name, (float(low), float(high))) for name, (low, high) in (bounds or {}).items())
+        self.fixed = tuple(fixed)
+
+    def __check_init__(self):
+        names = [name for name, _, _ in self._leaves()]
+        if len(set(names)) < len(names):
+            raise ValueError(f"circuit {self.circuit}: two elements have the same label")
+        for name in (*self.fixed, *dict(self.bounds)):
+            if name not in names:
+                raise ValueError(
+                    f"circuit {self.circuit} has no parameter '{name}'; it has {', '.join(names)}"
+                )
+
+    def _leaves(self):
+        """Name, facts and value of every leaf of the circuit, in the order of its leaves."""
+        for element in self.circuit.elements():
+            quantities = element.quantities()
+            for facts, value in quantities:
+                yield parameter_name(element.label, facts["symbol"], len(quantities)), facts, value
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        bounds = dict(self.bounds)
+        return tuple(
+            Parameter(
+                name,
+                float(value),
+                *bounds.get(name, (facts["lower"], facts["upper"])),
+                scale=facts["scale"],
+                unit=facts["unit"],
+            )
+            for name, facts, value in self._leaves()
+            if name not in self.fixed
+        )
+
+    def impedance(self, values: Values, frequency: Float[Array, " frequency"]) -> Impedance:
+        free = iter(values)
+        leaves = [leaf if name in self.fixed else next(free) for name, _, leaf in self._leaves()]
+        circuit = jax.tree.unflatten(jax.tree.structure(self.circuit), leaves)
+        return circuit.impedance(2.0 * np.pi * frequency)
+
+    def reach(self, spectrum: Spectrum) -> tuple[tuple[float, float], ...]:
+        modulus = np.abs(spectrum.impedance)
+        z = float(modulus.min()), float(modulus.max())
+        w = 2 * np.pi * float(spectrum.frequency.min()), 2 * np.pi * float(spectrum.frequency.max())
+        result = []
+        for parameter in self.parameters:
+            low, high = (
+                REACH[parameter.unit](z, w) if parameter.unit in REACH else (parameter.lower, parameter.upper)
+            )
+            low, high = max(low, parameter.lower), min(high, parameter.upper)
+            result.append((low, high) if low < high else (parameter.lower, parameter.upper))
+        return tuple(result)
+
+
+@dataclass(frozen=True)
+class Free:
+    """A finger that points at leaves of a pytree: these are to be fitted.
+
+    where: tree -> a leaf, or a tuple of leaves that are tied to one value. With `factor`, the value multiplies
+    what stands in the tree (start 1) instead of replacing it, which ties leaves of different size.
+    """
+
+    name: str
+    where: Callable[[Any], Any]
+    lower: float
+    upper: float
+    scale: Literal["log", "linear"] = "log"
+    unit: str = ""
+    factor: bool = False
+
+    def start(self, tree) -> float:
+        """The value that leaves the tree as it is: that of the first leaf, or 1 for a factor."""
+        leaf = jax.tree.leaves(self.where(tree))[0]
+        return 1.0 if self.factor else float(np.ravel(leaf)[0])
+
+    def put(self, tree, value: Float[Array, ""]):
+        """The tree with this value in the place pointed at."""
+
+        def new(leaf):
+            return leaf * value if self.factor else jnp.full_like(leaf, value)
+
+        old = self.where(tree)
+        return eqx.tree_at(self.where, tree, jax.tree.map(new, old))
+
+
+class LeafModel(AbstractModel):
+    """Any pytree, some of its leaves free, and a function that gives its impedance: a stack, for instance.
+
+    response(tree, frequency [Hz]) -> impedance [ohm]; it is vmapped and differentiated in forward mode.
+    """
+
+    tree: Any
+    free: tuple[Free, ...] = eqx.field(static=True)
+    response: Callable[[Any, Float[Array, " frequency"]], Impedance] = eqx.field(static=True)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return tuple(
+            Parameter(free.name, free.start(self.tree), free.lower, free.upper, free.scale, free.unit)
+            for free in self.free
+        )
+
+    def impedance(self, values: Values, frequency: Float[Array, " frequency"]) -> Impedance:
+        tree = self.tree
+        for free, value in zip(self.free, values, strict=True):
+            tree = free.put(tree, value)
+        return self.response(tree, frequency)
