@@ -1,0 +1,637 @@
+"""Pictures of results: functions that take a Dataset and, if you like, the axes to draw on, and return the axes.
+
+Colours are those of Okabe and Ito (2008), told apart by every kind of colour vision. Nothing here touches the global
+settings of matplotlib, which is imported when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from ionics import results
+from ionics.results import quantity
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#F0E442")
+OTHERS = "#9A9A9A"
+INK = "#222222"
+SMALL = 8  # points
+DPI = 120
+LEAST_SHARE = 0.005  # of the largest |Z|; elements below are drawn together
+
+
+# ------------------------------------------------------------------------------------------------ impedance
+
+
+def plot_nyquist(ds: xr.Dataset, ax=None):
+    """-Im Z over Re Z with equal axes, a mark at every decade, and each element's arc filled, in series.
+
+    The arcs stand from the fastest to the slowest, each beginning where the one before ends at the lowest frequency.
+    """
+    ax = _axes(ax, (8.4, 4.4))
+    ds = ds.sortby("frequency", ascending=False)
+    z = results.impedance_of(ds)
+    scale, unit = _scale(abs(z.values).max(), z.attrs["units"])
+    x, y = z.values.real * scale, -z.values.imag * scale
+    if "z_part_real" in ds:
+        _fill_arcs(ax, ds, scale, unit)
+    ax.plot(x, y, color=INK, linewidth=1.6, zorder=5, label="_total")
+    _equal_limits(ax, x, y)
+    _mark_decades(ax, ds.frequency.values, x, y)
+    _note_cropped(ax, ds.frequency.values, y, unit)
+    ax.set_xlabel(f"Re Z ({unit})")
+    ax.set_ylabel(f"−Im Z ({unit})")
+    _dress(ax)
+    if ax.get_legend_handles_labels()[1]:
+        _legend_outside(ax, title=f"real part at {quantity(float(ds.frequency.min()), 'Hz')}")
+    return ax
+
+
+def _fill_arcs(ax, ds, scale, unit):
+    total = results.impedance_of(ds).values
+    start = 0.0
+    for name, part, share, color in _shown_parts(ds):
+        x, y = start + part.real * scale, -part.imag * scale
+        label = f"{name}: {part.real[-1] * scale:.3g} {unit} ({100 * share:.0f} %)"
+        if np.ptp(y) < 1e-3 * abs(total).max() * scale:
+            ax.plot([start, x[-1]], [0, 0], color=color, linewidth=6, solid_capstyle="butt", label=label, zorder=4)
+        else:
+            ax.fill(np.r_[x[0], x, x[-1]], np.r_[0, y, 0], color=color, alpha=0.35, linewidth=0, zorder=2, label=label)
+            ax.plot(x, y, color=color, linewidth=1.2, zorder=3)
+        start = x[-1]
+
+
+def _shown_parts(ds):
+    """(name, Z over frequency, share of the real part, colour), from the fastest to the slowest element."""
+    parts = results.parts_of(ds).transpose("element", "frequency")
+    low = int(np.argmin(ds.frequency.values))
+    table = results.contributions(ds)
+    largest = abs(results.impedance_of(ds).values).max()
+    big = [bool(abs(p).max() > LEAST_SHARE * largest) for p in parts.values]
+    big = [b and i < len(PALETTE) - 1 for i, b in zip(np.cumsum(big) - 1, big, strict=True)]
+    total = parts.values[:, low].real.sum()
+    rows, color = [], iter(PALETTE)
+    for k, name in enumerate(ds.element.values):
+        if big[k]:
+            speed = float(table.peak_frequency[k])
+            stores = -parts.values[k, low].imag > 1e-3 * largest
+            speed = speed if math.isfinite(speed) else (0.0 if stores else math.inf)
+            rows.append((speed, str(name), parts.values[k], next(color)))
+    rows.sort(key=lambda row: -row[0])
+    shown = [(name, z, z[low].real / total, shade) for _, name, z, shade in rows]
+    rest = [k for k in range(len(big)) if not big[k]]
+    if any(abs(parts.values[k]).max() > 1e-6 * largest for k in rest):
+        z = parts.values[rest].sum(axis=0)
+        names = str(ds.element.values[rest[0]]) if len(rest) == 1 else f"{len(rest)} others"
+        shown.append((names, z, z[low].real / total, OTHERS))
+    return shown
+
+
+def _equal_limits(ax, x, y):
+    """Equal axes; a blocking spike is cropped rather than allowed to flatten the arcs."""
+    left, right = min(0.0, float(x.min())), float(x.max())
+    width = (right - left) or 1.0
+    top = min(float(y.max()), 0.8 * width)
+    top = max(top, 0.25 * width)
+    bottom = min(0.0, max(float(y.min()), -0.25 * width))
+    ax.set_aspect("equal", adjustable="box")
+    ax.set_xlim(left - 0.02 * width, right + 0.06 * width)
+    ax.set_ylim(bottom - 0.02 * width * (bottom < 0), top * 1.12)
+
+
+def _mark_decades(ax, frequency, x, y):
+    """A dot at every decade; labels where they find room, 1 Hz, 1 kHz, 1 MHz first."""
+    order = np.argsort(frequency)
+    log = np.log10(frequency[order])
+    decades = np.arange(math.ceil(log[0] - 1e-9), math.floor(log[-1] + 1e-9) + 1)
+    px, py = np.interp(decades, log, x[order]), np.interp(decades, log, y[order])
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    inside = (px >= left) & (px <= right) & (py >= bottom) & (py <= top)
+    ax.plot(px[inside], py[inside], "o", color=INK, markersize=4, zorder=6)
+    unit = (right - left) / (72 * 0.62 * ax.get_figure().get_size_inches()[0])  # data per point, roughly
+    taken = []
+    step = 0.02
+    for k in sorted(np.flatnonzero(inside), key=lambda k: (decades[k] % 3 != 0, -py[k])):
+        ahead, behind = decades[k] - step, decades[k] + step
+        tx = np.interp(ahead, log, x[order]) - np.interp(behind, log, x[order])
+        ty = np.interp(ahead, log, y[order]) - np.interp(behind, log, y[order])
+        length = math.hypot(tx, ty) or 1.0
+        nx, ny = -ty / length, max(tx / length, 0.25)
+        sx, sy = px[k] / unit + 16 * nx, py[k] / unit + 10 * ny
+        if any(abs(sx - a) < 38 and abs(sy - b) < 11 for a, b in taken):
+            continue
+        taken.append((sx, sy))
+        side = "right" if nx > 0.5 else ("left" if nx < -0.5 else "center")
+        ax.annotate(
+            quantity(10.0 ** decades[k], "Hz"),
+            (px[k], py[k]),
+            xytext=(6 * nx, 5 * ny),
+            textcoords="offset points",
+            ha={"right": "left", "left": "right", "center": "center"}[side],
+            va="bottom",
+            fontsize=SMALL,
+            color=INK,
+            zorder=7,
+        )
+
+
+def _note_cropped(ax, frequency, y, unit):
+    top = ax.get_ylim()[1]
+    if y.max() > top:
+        k = int(np.argmax(y))
+        ax.text(
+            0.985,
+            0.97,
+            f"↑ to {y[k]:.3g} {unit} at {quantity(float(frequency[k]), 'Hz')}",
+            transform=ax.transAxes,
+            ha="right",
+            va="top",
+            fontsize=SMALL,
+            color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            zorder=8,
+        )
+
+
+def plot_bode(ds: xr.Dataset, axes=None):
+    """|Z| and -phase over frequency, on two axes one above the other."""
+    upper, lower = _pair(axes, (6.4, 4.6))
+    z = results.impedance_of(ds.sortby("frequency"))
+    unit = _pretty(z.attrs["units"])
+    frequency = z.frequency.values
+    upper.loglog(frequency, abs(z.values), color=PALETTE[0], linewidth=1.8)
+    upper.set_ylabel(f"|Z| ({unit})")
+    lower.semilogx(frequency, -np.degrees(np.angle(z.values)), color=PALETTE[5], linewidth=1.8)
+    lower.set_ylabel("−phase (°)")
+    lower.set_yticks(range(-90, 91, 30))
+    phase = -np.degrees(np.angle(z.values))
+    lower.set_ylim(min(-3, phase.min() - 3), max(93, phase.max() + 3))
+    _frequency_axis(upper, lower, frequency)
+    return np.array([upper, lower])
+
+
+def plot_parts(ds: xr.Dataset, axes=None):
+    """Which part is which arc: Re Z stacked by element, and -Im Z of each element, over frequency."""
+    upper, lower = _pair(axes, (7.6, 5.4))
+    ds = ds.sortby("frequency")
+    frequency = ds.frequency.values
+    z = results.impedance_of(ds)
+    scale, unit = _scale(z.values.real.max(), z.attrs["units"])
+    shown = _shown_parts(ds)
+    names, shades = [row[0] for row in shown], [row[3] for row in shown]
+    layers = [row[1].real * scale for row in shown]
+    upper.stackplot(frequency, *layers, colors=shades, alpha=0.55, labels=names, linewidth=0)
+    upper.plot(frequency, z.values.real * scale, color=INK, linewidth=1.4)
+    upper.set_ylabel(f"Re Z ({unit}), stacked")
+    upper.set_ylim(min(0, float(z.values.real.min()) * scale), float(z.values.real.max()) * scale * 1.05)
+    for _, part, _, shade in shown:
+        lower.loglog(frequency, np.where(part.imag < 0, -part.imag, np.nan), color=shade, linewidth=1.6)
+    total = -z.values.imag
+    lower.loglog(frequency, np.where(total > 0, total, np.nan), color=INK, linewidth=1.4, label="total")
+    biggest = total.max()
+    lower.set_ylim(max(biggest / 1e5, 0.3 * total[total > 0].min()), 2 * biggest)
+    lower.set_ylabel(f"−Im Z ({_pretty(z.attrs['units'])})")
+    _frequency_axis(upper, lower, frequency)
+    _legend_outside(upper, reverse=True)
+    _legend_outside(lower)
+    return np.array([upper, lower])
+
+
+def _frequency_axis(upper, lower, frequency):
+    for ax in (upper, lower):
+        ax.set_xlim(frequency.min(), frequency.max())
+        _dress(ax)
+    upper.tick_params(labelbottom=False)
+    lower.set_xlabel("frequency (Hz)")
+
+
+# ------------------------------------------------------------------------------------------------ profiles
+
+
+def plot_profiles(ds: xr.Dataset, figure=None):
+    """Potential, concentrations and electrochemical potentials: the whole stack, then each junction enlarged.
+
+    A row for a junction is drawn where something happens within a few Debye lengths of it that the whole stack is
+    too coarse to show.
+    """
+    windows = _windows(ds)
+    rows = 1 + len(windows)
+    if figure is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(layout="constrained")
+    figure.set_size_inches(11.0, 0.7 + 2.6 * rows)
+    axes = figure.subplots(rows, 3, squeeze=False)
+    _profile_row(axes[0], ds, None, "whole stack")
+    for row, (title, low, high, origin) in zip(axes[1:], windows, strict=True):
+        _profile_row(row, ds, (low, high, origin), title)
+    carriers = [str(c) for c in ds.carrier.values]
+    handles = [axes[0, 1].plot([], [], color=_shade(k), linestyle=_dash(k), linewidth=1.8)[0] for k in range(len(carriers))]
+    figure.legend(handles, carriers, loc="outside upper right", ncols=len(carriers), frameon=False, fontsize=9)
+    return axes
+
+
+def _profile_row(row, ds, window, title):
+    low, high, origin = window or (float(ds.x.min()), float(ds.x.max()), 0.0)
+    factor, unit = _length(high - low)
+    x = (ds.x.values - origin) * factor
+    inside = (ds.x.values >= low - 1e-3 * (high - low)) & (ds.x.values <= high + 1e-3 * (high - low))
+    layers = ds.layer.values
+    names = list(dict.fromkeys(layers))
+    for ax in row:
+        _shade_layers(ax, ds, x, (low - origin) * factor, (high - origin) * factor)
+        ax.set_xlim((low - origin) * factor, (high - origin) * factor)
+        ax.set_xlabel(f"x ({unit})" if window is None else f"distance from the junction ({unit})")
+    for name in names:
+        own = (layers == name) & inside
+        row[0].plot(x[own], ds.potential.values[own], color=INK, linewidth=1.8)
+        for k in range(ds.sizes["carrier"]):
+            style = {"color": _shade(k), "linestyle": _dash(k), "linewidth": 1.8}
+            row[1].plot(x[own], ds.concentration.values[k][own], **style)
+            row[2].plot(x[own], ds.electrochemical_potential.values[k][own], **style)
+    row[0].set_ylabel("potential (V)")
+    row[1].set_ylabel("concentration (mol/m³)")
+    row[2].set_ylabel("electrochemical\npotential / F (V)")
+    row[0].set_title(title, loc="left", fontsize=10, fontweight="bold")
+    concentration = ds.concentration.values[:, inside]
+    concentration = concentration[np.isfinite(concentration)]
+    _span(row[0], ds.potential.values[inside], 2e-3)
+    if concentration.size and concentration.min() > 0 and concentration.max() > 20 * concentration.min():
+        row[1].set_yscale("log")
+        decades = max(np.log10(concentration.max() / concentration.min()), 1)
+        row[1].set_ylim(concentration.min() / 10 ** (0.08 * decades), concentration.max() * 10 ** (0.08 * decades))
+    else:
+        _span(row[1], concentration, 0.02 * (concentration.max() if concentration.size else 1))
+    eta = ds.electrochemical_potential.values[:, inside]
+    _span(row[2], eta[np.isfinite(eta)], 2e-3)
+    for ax in row:
+        _dress(ax)
+        if ax.get_yscale() == "linear":
+            ax.ticklabel_format(axis="y", useOffset=False, style="plain")
+
+
+def _span(ax, values, least):
+    """Limits that do not blow rounding up to a picture."""
+    if not values.size:
+        return
+    middle, half = 0.5 * (values.max() + values.min()), 0.5 * np.ptp(values)
+    half = 1.12 * max(half, least)
+    ax.set_ylim(middle - half, middle + half)
+
+
+def _shade_layers(ax, ds, x, low, high):
+    layers = ds.layer.values
+    for k, name in enumerate(dict.fromkeys(layers)):
+        own = x[layers == name]
+        a, b = max(own.min(), low), min(own.max(), high)
+        if b <= a:
+            continue
+        ax.axvspan(a, b, color="#000000", alpha=0.07 if k % 2 else 0.02, linewidth=0, zorder=0)
+        room = (b - a) / (high - low) * 34  # letters that fit
+        if len(str(name)) <= room:
+            ax.text((a + b) / 2, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=SMALL, color="#555555")
+
+
+def _windows(ds):
+    """(title, from, to, origin) [m] of the neighbourhoods worth enlarging, merged where they overlap."""
+    ranges = _layer_ranges(ds)
+    total = ranges[-1][2] - ranges[0][1]
+    found = []
+    for j in range(len(ranges) + 1):
+        left = ranges[j - 1] if j else None
+        right = ranges[j] if j < len(ranges) else None
+        at = left[2] if left else right[1]
+        low = at - _reach(ds, left, at) if left else at
+        high = at + _reach(ds, right, at) if right else at
+        if high - low > 0.25 * total or not _something_happens(ds, low, high):
+            continue
+        sides = [side[0] for side in (left, right) if side]
+        title = " | ".join(sides) if len(sides) == 2 else ("left contact" if left is None else "right contact")
+        if found and low < found[-1][2]:
+            before = found.pop()
+            found.append((f"{before[0]}, {title}", before[1], high, before[3]))
+        else:
+            found.append((title, low, high, at))
+    return found
+
+
+def _layer_ranges(ds):
+    layers, x = ds.layer.values, ds.x.values
+    return [(str(n), float(x[layers == n].min()), float(x[layers == n].max())) for n in dict.fromkeys(layers)]
+
+
+def _reach(ds, layer, at):
+    """How far the space charge of a junction reaches into a layer: some Debye lengths, more under strong bending."""
+    name, low, high = layer
+    debye = float(ds.debye_length.sel(element=name).values.reshape(-1)[0])
+    own = ds.layer.values == name
+    x, phi = ds.x.values[own], ds.potential.values[own]
+    bending = abs(np.interp(at, x, phi) - np.interp(0.5 * (low + high), x, phi))
+    thermal = 8.617e-5 * float(ds.temperature)
+    width = debye * (6 + 2 * math.sqrt(2 * bending / thermal))
+    return float(min(width, high - low))
+
+
+def _something_happens(ds, low, high):
+    inside = (ds.x.values >= low) & (ds.x.values <= high)
+    if inside.sum() < 3:
+        return False
+    return any(
+        np.ptp(ds.potential.values[inside & (ds.layer.values == name)]) > 1e-4
+        for name in np.unique(ds.layer.values[inside])
+    )
+
+
+# ------------------------------------------------------------------------------------------------ fits
+
+
+def plot_fit(ds: xr.Dataset, figure=None):
+    """Data, model and residuals: Nyquist on the left; |Z|, phase and relative residuals over frequency on the right."""
+    if figure is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(layout="constrained")
+    figure.set_size_inches(10.5, 5.2)
+    grid = figure.add_gridspec(3, 2, width_ratios=(1.15, 1), height_ratios=(1, 1, 0.9))
+    nyquist = figure.add_subplot(grid[:, 0])
+    upper, middle, lower = (figure.add_subplot(grid[k, 1]) for k in range(3))
+    ds = ds.sortby("frequency")
+    data, model, frequency = results.impedance_of(ds).values, results.model_of(ds).values, ds.frequency.values
+    scale, unit = _scale(abs(data).max(), ds.z_real.attrs["units"])
+    point = {"marker": "o", "linestyle": "none", "markersize": 4, "markerfacecolor": "none", "color": PALETTE[0]}
+    line = {"color": PALETTE[5], "linewidth": 1.5, "zorder": 3}
+    _fit_nyquist(nyquist, frequency, data * scale, model * scale, unit, point, line)
+    upper.loglog(frequency, abs(data), **point)
+    upper.loglog(frequency, abs(model), **line)
+    upper.set_ylabel(f"|Z| ({_pretty(ds.z_real.attrs['units'])})")
+    middle.semilogx(frequency, -np.degrees(np.angle(data)), **point)
+    middle.semilogx(frequency, -np.degrees(np.angle(model)), **line)
+    middle.set_ylabel("−phase (°)")
+    _residuals(lower, frequency, data, model)
+    for ax in (upper, middle, lower):
+        ax.set_xlim(0.8 * frequency.min(), 1.25 * frequency.max())
+        _dress(ax)
+    upper.tick_params(labelbottom=False)
+    middle.tick_params(labelbottom=False)
+    lower.set_xlabel("frequency (Hz)")
+    return np.array([nyquist, upper, middle, lower])
+
+
+def _fit_nyquist(ax, frequency, data, model, unit, point, line):
+    ax.plot(data.real, -data.imag, label="measured", **point)
+    ax.plot(model.real, -model.imag, label="fitted", **line)
+    _equal_limits(ax, np.r_[data.real, model.real], -np.r_[data.imag, model.imag])
+    _mark_decades(ax, frequency, model.real, -model.imag)
+    _note_cropped(ax, frequency, -data.imag, unit)
+    ax.set_xlabel(f"Re Z ({unit})")
+    ax.set_ylabel(f"−Im Z ({unit})")
+    _dress(ax)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, frameon=False, fontsize=9)
+
+
+def _residuals(ax, frequency, data, model):
+    """(data - model) / |model| in per cent."""
+    relative = 100 * (data - model) / abs(model)
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.semilogx(frequency, relative.real, "o-", color=PALETTE[0], markersize=3.5, linewidth=0.8, label="Re")
+    ax.semilogx(frequency, relative.imag, "s-", color=PALETTE[1], markersize=3.5, linewidth=0.8, label="Im")
+    reach = 1.15 * max(abs(relative.real).max(), abs(relative.imag).max(), 1e-6)
+    ax.set_ylim(-reach, reach)
+    ax.set_ylabel("residual (%)")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, fontsize=SMALL, borderpad=0)
+
+
+def plot_correlation(ds: xr.Dataset, ax=None):
+    """The correlation matrix of the fitted parameters, with its numbers."""
+    names = [str(n) for n in ds.parameter.values]
+    size = 2.2 + 0.55 * len(names)
+    ax = _axes(ax, (size + 0.8, size))
+    matrix = ds.correlation.values
+    image = ax.imshow(matrix, cmap="PuOr", vmin=-1, vmax=1)
+    short = [n.removeprefix("stack.").replace("layers.", "").replace("junctions.", "") for n in names]
+    ax.set_xticks(range(len(names)), short, rotation=40, ha="right", rotation_mode="anchor", fontsize=SMALL)
+    ax.set_yticks(range(len(names)), short, fontsize=SMALL)
+    for i in range(len(names)):
+        for j in range(len(names)):
+            value = matrix[i, j]
+            text = f"{value:.2f}" if np.isfinite(value) else "–"
+            color = "white" if abs(value) > 0.65 else INK
+            ax.text(j, i, text, ha="center", va="center", fontsize=7.5, color=color)
+    ax.set_title("correlation of the parameters", fontsize=10, loc="left")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    bar = ax.get_figure().colorbar(image, ax=ax, shrink=0.8, ticks=[-1, -0.5, 0, 0.5, 1])
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL)
+    return ax
+
+
+def plot_arrhenius(ds: xr.Dataset, ax=None):
+    """Fitted values over 1000/T with their errors and the Arrhenius lines of a series; degrees Celsius on top."""
+    ax = _axes(ax, (6.4, 4.6))
+    inverse = 1000 / ds.temperature.values
+    wanted = [str(n) for n in ds["arrhenius"].values] if "arrhenius" in ds.dims else []
+    units = dict(zip(ds.parameter.values, ds.parameter_unit.values, strict=True))
+    for k, name in enumerate(wanted):
+        values, errors = ds.value.sel(parameter=name).values, ds.standard_error.sel(parameter=name).values
+        energy, error = float(ds.activation_energy.sel(arrhenius=name)), float(ds.activation_energy_error.sel(arrhenius=name))
+        label = f"{name} ({_pretty(str(units[name]))}): Ea = {energy:.3f} ± {error:.3f} eV"
+        ax.errorbar(inverse, values, yerr=errors, fmt="osD^v"[k % 5], color=_shade(k), markersize=5, capsize=2, linewidth=1)
+        line = np.linspace(inverse.min(), inverse.max(), 50)
+        ax.plot(line, np.exp(np.interp(line, np.sort(inverse), np.log(ds.arrhenius_line.sel(arrhenius=name).values[np.argsort(inverse)]))), color=_shade(k), linewidth=1.4, label=label)
+    ax.set_yscale("log")
+    ax.set_xlabel("1000 / T (1/K)")
+    ax.set_ylabel("fitted value" if len(wanted) != 1 else f"{wanted[0]} ({_pretty(str(units[wanted[0]]))})")
+    ax.legend(frameon=False, fontsize=9)
+    top = ax.secondary_xaxis("top", functions=(_celsius, _inverse))
+    top.set_xlabel("temperature (°C)")
+    top.tick_params(labelsize=9)
+    _dress(ax, keep=("top",))
+    return ax
+
+
+def _celsius(inverse):
+    return 1000 / np.maximum(inverse, 1e-3) - 273.15
+
+
+def _inverse(celsius):
+    return 1000 / np.maximum(np.asarray(celsius) + 273.15, 1e-3)
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+def figures(ds: xr.Dataset) -> dict:
+    """Every picture a result has, name -> matplotlib Figure."""
+    if ds.attrs.get("kind") == "fit":
+        drawn = {"fit": _draw(plot_fit)(ds)}
+        if ds.sizes["parameter"] > 1 and np.isfinite(ds.correlation.values).any():
+            drawn["correlation"] = _draw(plot_correlation)(ds)
+        return drawn
+    if ds.attrs.get("kind") == "series":
+        return {"arrhenius": _draw(plot_arrhenius)(ds)} if "arrhenius" in ds.dims else {}
+    drawn = {}
+    if "z_real" in ds:
+        drawn = {"nyquist": _draw(plot_nyquist)(ds), "bode": _draw(plot_bode)(ds), "parts": _draw(plot_parts)(ds)}
+    return drawn | {"profiles": _draw(plot_profiles)(ds)}
+
+
+def write_figures(ds: xr.Dataset, folder: Path, suffix: str = "") -> list[Path]:
+    """Save the pictures as PNG files and say where."""
+    paths = []
+    for name, figure in figures(ds).items():
+        paths.append(Path(folder) / f"{name}{suffix}.png")
+        figure.savefig(paths[-1], dpi=DPI)
+    return paths
+
+
+def _draw(plot):
+    """The plot on a Figure of its own that no window toolkit and no pyplot knows."""
+    sizes = {plot_nyquist: (8.4, 4.4), plot_correlation: None, plot_arrhenius: (6.4, 4.6), plot_bode: (6.4, 4.6), plot_parts: (7.6, 5.4)}
+
+    def drawn(ds):
+        from matplotlib.figure import Figure
+
+        figure = Figure(layout="constrained")
+        if plot in (plot_fit, plot_profiles):
+            plot(ds, figure)
+        elif plot in (plot_bode, plot_parts):
+            figure.set_size_inches(*sizes[plot])
+            plot(ds, figure.subplots(2, 1, sharex=True))
+        else:
+            size = 2.2 + 0.55 * ds.sizes.get("parameter", 0)
+            figure.set_size_inches(*(sizes[plot] or (size + 0.8, size)))
+            plot(ds, figure.add_subplot())
+        return figure
+
+    return drawn
+
+
+@xr.register_dataset_accessor("ionics")
+class Ionics:
+    """What a result can show: `ds.ionics.plot_nyquist()`."""
+
+    def __init__(self, ds: xr.Dataset):
+        self._ds = ds
+
+    @property
+    def z(self) -> xr.DataArray:
+        """Complex impedance over frequency."""
+        return results.impedance_of(self._ds)
+
+    @property
+    def parts(self) -> xr.DataArray:
+        """Complex impedance of each element over frequency; they sum to z."""
+        return results.parts_of(self._ds)
+
+    @property
+    def contributions(self) -> xr.Dataset:
+        """Resistance, share, arc frequency and capacitance of each element."""
+        return results.contributions(self._ds)
+
+    @property
+    def verdict(self) -> str:
+        """The result in sentences."""
+        return " ".join(results.verdict(self._ds))
+
+    def plot_nyquist(self, ax=None):
+        return plot_nyquist(self._ds, ax)
+
+    def plot_bode(self, axes=None):
+        return plot_bode(self._ds, axes)
+
+    def plot_parts(self, axes=None):
+        return plot_parts(self._ds, axes)
+
+    def plot_profiles(self, figure=None):
+        return plot_profiles(self._ds, figure)
+
+    def plot_fit(self, figure=None):
+        return plot_fit(self._ds, figure)
+
+    def plot_correlation(self, ax=None):
+        return plot_correlation(self._ds, ax)
+
+    def plot_arrhenius(self, ax=None):
+        return plot_arrhenius(self._ds, ax)
+
+    def save(self, path) -> Path:
+        """Write to netCDF; the name appears when the file is whole."""
+        return results.save(self._ds, path)
+
+
+# ------------------------------------------------------------------------------------------------ style
+
+
+def _axes(ax, size):
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def _pair(axes, size):
+    if axes is not None:
+        return axes
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(2, 1, sharex=True, figsize=size, layout="constrained")[1]
+
+
+def _dress(ax, keep=()):
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(side in keep)
+    ax.tick_params(labelsize=9, color="#777777")
+    ax.xaxis.label.set_size(10)
+    ax.yaxis.label.set_size(10)
+    ax.grid(True, color="#000000", alpha=0.08, linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def _legend_outside(ax, title=None, reverse=False):
+    ax.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        frameon=False,
+        fontsize=9,
+        title=title,
+        title_fontsize=9,
+        alignment="left",
+        reverse=reverse,
+        borderaxespad=0,
+    )
+
+
+def _shade(k):
+    return PALETTE[(0, 5, 2, 1, 3, 4, 6)[k % 7]]
+
+
+def _dash(k):
+    return ("-", "--", "-.", ":")[k % 4]
+
+
+def _pretty(unit: str) -> str:
+    """`ohm cm^2` -> `Ω cm²`."""
+    for text, sign in (("ohm", "Ω"), ("^2", "²"), ("^3", "³"), ("^-1", "⁻¹"), ("^-2", "⁻²")):
+        unit = unit.replace(text, sign)
+    return unit
+
+
+def _scale(largest: float, unit: str) -> tuple[float, str]:
+    """Factor and unit that keep the axis numbers between 1 and 10 000."""
+    exponent = 3 * math.floor(math.log10(largest) / 3) if largest > 0 else 0
+    if 0 <= math.log10(largest or 1) < 4:
+        exponent = 0
+    exponent = min(12, max(-6, exponent))
+    return 10.0**-exponent, results.PREFIXES[exponent] + _pretty(unit)
+
+
+def _length(width: float) -> tuple[float, str]:
+    for factor, unit in ((1e9, "nm"), (1e6, "µm")):
+        if width * factor < 2000:
+            return factor, unit
+    return 1e3, "mm"
