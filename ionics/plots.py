@@ -1,7 +1,8 @@
-"""Pictures of results: functions that take a Dataset and, if you like, the axes to draw on, and return the axes.
+"""Pictures of results: functions that take a Dataset and, if you like, the axes to draw on, and return the
+axes.
 
-Colours are those of Okabe and Ito (2008), told apart by every kind of colour vision. Nothing here touches the global
-settings of matplotlib, which is imported when the first picture is drawn.
+Colours are those of Okabe and Ito (2008), told apart by every kind of colour vision. Nothing here touches the
+global settings of matplotlib, which is imported when the first picture is drawn.
 """
 
 from __future__ import annotations
@@ -26,139 +27,229 @@ LEAST_SHARE = 0.005  # of the largest |Z|; elements below are drawn together
 # ------------------------------------------------------------------------------------------------ impedance
 
 
-def plot_nyquist(ds: xr.Dataset, ax=None):
+def plot_nyquist(ds: xr.Dataset, ax=None, *, resize: bool | None = None):
     """-Im Z over Re Z with equal axes, a mark at every decade, and each element's arc filled, in series.
 
-    The arcs stand from the fastest to the slowest, each beginning where the one before ends at the lowest frequency.
+    The arcs stand from the fastest to the slowest, each beginning where the one before ends at the lowest
+    frequency. resize: shape the figure to the data (default: when no axes were given).
     """
+    resize = ax is None if resize is None else resize
     ax = _axes(ax, (8.4, 4.4))
     ds = ds.sortby("frequency", ascending=False)
     z = results.impedance_of(ds)
-    scale, unit = _scale(abs(z.values).max(), z.attrs["units"])
-    x, y = z.values.real * scale, -z.values.imag * scale
+    frequency, fine = _smooth(ds.frequency.values, z.values)
+    right, top = _view(fine)
+    scale, unit = _scale(max(right, top), z.attrs["units"])
     if "z_part_real" in ds:
         _fill_arcs(ax, ds, scale, unit)
-    ax.plot(x, y, color=INK, linewidth=1.6, zorder=5, label="_total")
-    _equal_limits(ax, x, y)
-    _mark_decades(ax, ds.frequency.values, x, y)
-    _note_cropped(ax, ds.frequency.values, y, unit)
+    ax.plot(fine.real * scale, -fine.imag * scale, color=INK, linewidth=1.6, zorder=5, label="_total")
+    _equal_limits(ax, fine * scale)
     ax.set_xlabel(f"Re Z ({unit})")
     ax.set_ylabel(f"−Im Z ({unit})")
     _dress(ax)
-    if ax.get_legend_handles_labels()[1]:
+    labels = ax.get_legend_handles_labels()[1]
+    if labels:
         _legend_outside(ax, title=f"real part at {quantity(float(ds.frequency.min()), 'Hz')}")
+    if resize:
+        _shape(ax, labels)
+    _note_cropped(ax, frequency, fine * scale, unit)
+    _mark_decades(ax, frequency, fine * scale)
     return ax
 
 
 def _fill_arcs(ax, ds, scale, unit):
-    total = results.impedance_of(ds).values
+    reference = _reference(ds)
     start = 0.0
     for name, part, share, color in _shown_parts(ds):
-        x, y = start + part.real * scale, -part.imag * scale
-        label = f"{name}: {part.real[-1] * scale:.3g} {unit} ({100 * share:.0f} %)"
-        if np.ptp(y) < 1e-3 * abs(total).max() * scale:
-            ax.plot([start, x[-1]], [0, 0], color=color, linewidth=6, solid_capstyle="butt", label=label, zorder=4)
+        _, fine = _smooth(ds.frequency.values, part)
+        x, y = start + fine.real * scale, -fine.imag * scale
+        label = f"{name}: {part[-1].real * scale:.3g} {unit} ({100 * share:.0f} %)"
+        if np.ptp(fine.imag) < 1e-3 * reference:
+            ax.plot(
+                [start, x[-1]], [0, 0], color=color, linewidth=6, solid_capstyle="butt", label=label, zorder=4
+            )
+        elif share < LEAST_SHARE and -part[-1].imag > 5 * part[-1].real:
+            farad = 1 / (2 * math.pi * ds.frequency.values[-1] * -part[-1].imag)
+            ax.plot(
+                x,
+                y,
+                color=color,
+                linewidth=2.5,
+                zorder=3,
+                label=f"{name}: blocks, {quantity(farad, 'F/cm²')}",
+            )
         else:
-            ax.fill(np.r_[x[0], x, x[-1]], np.r_[0, y, 0], color=color, alpha=0.35, linewidth=0, zorder=2, label=label)
+            ax.fill(
+                np.r_[x[0], x, x[-1]],
+                np.r_[0, y, 0],
+                color=color,
+                alpha=0.35,
+                linewidth=0,
+                zorder=2,
+                label=label,
+            )
             ax.plot(x, y, color=color, linewidth=1.2, zorder=3)
         start = x[-1]
+
+
+def _reference(ds) -> float:
+    """What an impedance is compared with to be called small: the largest real part."""
+    z = results.impedance_of(ds).values
+    return float(z.real.max()) if z.real.max() > 1e-9 * abs(z).max() else float(abs(z).max())
 
 
 def _shown_parts(ds):
     """(name, Z over frequency, share of the real part, colour), from the fastest to the slowest element."""
     parts = results.parts_of(ds).transpose("element", "frequency")
     low = int(np.argmin(ds.frequency.values))
-    table = results.contributions(ds)
-    largest = abs(results.impedance_of(ds).values).max()
-    big = [bool(abs(p).max() > LEAST_SHARE * largest) for p in parts.values]
-    big = [b and i < len(PALETTE) - 1 for i, b in zip(np.cumsum(big) - 1, big, strict=True)]
+    speeds = results.contributions(ds).peak_frequency.values
+    reference = _reference(ds)
     total = parts.values[:, low].real.sum()
-    rows, color = [], iter(PALETTE)
-    for k, name in enumerate(ds.element.values):
-        if big[k]:
-            speed = float(table.peak_frequency[k])
-            stores = -parts.values[k, low].imag > 1e-3 * largest
-            speed = speed if math.isfinite(speed) else (0.0 if stores else math.inf)
-            rows.append((speed, str(name), parts.values[k], next(color)))
-    rows.sort(key=lambda row: -row[0])
+    sizes = abs(parts.values.real).max(axis=1) + abs(parts.values.imag).max(axis=1)
+    largest = np.argsort(-sizes)[: len(PALETTE) - 1]
+    chosen = sorted(int(k) for k in largest if sizes[k] > LEAST_SHARE * reference)
+    rows = []
+    for color, k in zip(PALETTE, chosen, strict=False):
+        stores = -parts.values[k, low].imag > 1e-3 * reference
+        speed = speeds[k] if math.isfinite(speeds[k]) else (0.0 if stores else math.inf)
+        rows.append((speed, str(ds.element.values[k]), parts.values[k], color))
+    rows.sort(key=lambda row: (-row[0], row[2][low].real < LEAST_SHARE * reference))
     shown = [(name, z, z[low].real / total, shade) for _, name, z, shade in rows]
-    rest = [k for k in range(len(big)) if not big[k]]
-    if any(abs(parts.values[k]).max() > 1e-6 * largest for k in rest):
+    rest = [k for k in range(len(sizes)) if k not in chosen]
+    if rest and sizes[rest].sum() > LEAST_SHARE * reference:
         z = parts.values[rest].sum(axis=0)
-        names = str(ds.element.values[rest[0]]) if len(rest) == 1 else f"{len(rest)} others"
-        shown.append((names, z, z[low].real / total, OTHERS))
+        shown.append((f"{len(rest)} others", z, z[low].real / total, OTHERS))
     return shown
 
 
-def _equal_limits(ax, x, y):
-    """Equal axes; a blocking spike is cropped rather than allowed to flatten the arcs."""
-    left, right = min(0.0, float(x.min())), float(x.max())
+def _smooth(frequency, z, between: int = 8):
+    """Frequencies and Z with points in between, by cubics in the logarithm of the frequency."""
+    log = np.log(frequency)
+    if len(log) < 4:
+        return frequency, z
+    order = np.argsort(log)
+    log, z = log[order], z[order]
+    slope = np.gradient(z, log)
+    k = np.repeat(np.arange(len(log) - 1), between)
+    t = np.tile(np.arange(between) / between, len(log) - 1)
+    h = (log[1:] - log[:-1])[k]
+    fine = (
+        (1 + 2 * t) * (1 - t) ** 2 * z[k]
+        + t * (1 - t) ** 2 * h * slope[k]
+        + t**2 * (3 - 2 * t) * z[k + 1]
+        - t**2 * (1 - t) * h * slope[k + 1]
+    )
+    x = np.exp(np.append(log[k] + t * h, log[-1]))[::-1]
+    return x, np.append(fine, z[-1])[::-1]
+
+
+def _view(z) -> tuple[float, float]:
+    """How much of a spectrum (high to low frequency) to show: a blocking tail must not flatten the arcs."""
+    x, y = z.real, -z.imag
+    right = float(x.max())
+    valleys = np.flatnonzero((y[1:-1] < y[:-2]) & (y[1:-1] <= y[2:])) + 1
+    if len(valleys):
+        knee = float(x[valleys[-1]])
+        if knee > 0 and y[-1] > 3 * knee:
+            right = min(right, 1.8 * knee)
+    width = right - min(0.0, float(x.min()))
+    return right, max(min(float(y.max()), 0.8 * width), 0.25 * width)
+
+
+def _equal_limits(ax, z):
+    right, top = _view(z)
+    left = min(0.0, float(z.real.min()))
     width = (right - left) or 1.0
-    top = min(float(y.max()), 0.8 * width)
-    top = max(top, 0.25 * width)
-    bottom = min(0.0, max(float(y.min()), -0.25 * width))
+    bottom = min(0.0, max(-float(z.imag.max()), -0.25 * width))
     ax.set_aspect("equal", adjustable="box")
     ax.set_xlim(left - 0.02 * width, right + 0.06 * width)
-    ax.set_ylim(bottom - 0.02 * width * (bottom < 0), top * 1.12)
+    ax.set_ylim(bottom - 0.02 * width * (bottom < 0), top + 0.12 * max(top, 0.3 * width))
 
 
-def _mark_decades(ax, frequency, x, y):
-    """A dot at every decade; labels where they find room, 1 Hz, 1 kHz, 1 MHz first."""
-    order = np.argsort(frequency)
-    log = np.log10(frequency[order])
-    decades = np.arange(math.ceil(log[0] - 1e-9), math.floor(log[-1] + 1e-9) + 1)
-    px, py = np.interp(decades, log, x[order]), np.interp(decades, log, y[order])
+def _shape(ax, labels):
+    """A figure as wide as its legend asks for and as high as its data."""
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    inside = (px >= left) & (px <= right) & (py >= bottom) & (py <= top)
-    ax.plot(px[inside], py[inside], "o", color=INK, markersize=4, zorder=6)
-    unit = (right - left) / (72 * 0.62 * ax.get_figure().get_size_inches()[0])  # data per point, roughly
+    width = 5.6
+    height = min(max(width * (top - bottom) / (right - left), 0.2 * len(labels) + 0.3), 6.0)
+    beside = 0.75 + 0.075 * max(map(len, labels)) if labels else 0.15
+    ax.get_figure().set_size_inches(width + 0.75 + beside, height + 0.7)
+
+
+def _mark_decades(ax, frequency, z):
+    """A dot at every decade; labels where they find room, 1 Hz, 1 kHz, 1 MHz first."""
+    log = np.log10(frequency[::-1])
+    decades = np.arange(math.ceil(log[0] - 1e-9), math.floor(log[-1] + 1e-9) + 1)
+    at = np.interp(decades, log, z.real[::-1]) - 1j * np.interp(decades, log, -z.imag[::-1])
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    inside = (at.real >= left) & (at.real <= right) & (-at.imag >= bottom) & (-at.imag <= top)
+    ax.plot(at.real[inside], -at.imag[inside], "o", color=INK, markersize=4, zorder=6)
+    point = _points(ax)
+    line = _dense(np.column_stack([z.real - left, -z.imag - bottom]) * point, 4.0)
+    room = np.array([right - left, top - bottom]) * point
     taken = []
-    step = 0.02
-    for k in sorted(np.flatnonzero(inside), key=lambda k: (decades[k] % 3 != 0, -py[k])):
-        ahead, behind = decades[k] - step, decades[k] + step
-        tx = np.interp(ahead, log, x[order]) - np.interp(behind, log, x[order])
-        ty = np.interp(ahead, log, y[order]) - np.interp(behind, log, y[order])
-        length = math.hypot(tx, ty) or 1.0
-        nx, ny = -ty / length, max(tx / length, 0.25)
-        sx, sy = px[k] / unit + 16 * nx, py[k] / unit + 10 * ny
-        if any(abs(sx - a) < 38 and abs(sy - b) < 11 for a, b in taken):
+    for k in sorted(np.flatnonzero(inside), key=lambda k: (decades[k] % 3 != 0, at[k].imag)):
+        text = quantity(10.0 ** decades[k], "Hz")
+        place = np.array([at[k].real - left, -at[k].imag - bottom]) * point
+        found = _free_place(place, np.array([4.9 * len(text), 9.0]), line, taken, room)
+        if found is None:
             continue
-        taken.append((sx, sy))
-        side = "right" if nx > 0.5 else ("left" if nx < -0.5 else "center")
+        taken.append(found)
+        x, y = found[:2] - place
         ax.annotate(
-            quantity(10.0 ** decades[k], "Hz"),
-            (px[k], py[k]),
-            xytext=(6 * nx, 5 * ny),
-            textcoords="offset points",
-            ha={"right": "left", "left": "right", "center": "center"}[side],
-            va="bottom",
-            fontsize=SMALL,
-            color=INK,
-            zorder=7,
-        )
+            text, (at[k].real, -at[k].imag), xytext=(x, y), textcoords="offset points",
+            ha="left", va="bottom", fontsize=SMALL, color=INK, zorder=7,
+        )  # fmt: skip
 
 
-def _note_cropped(ax, frequency, y, unit):
-    top = ax.get_ylim()[1]
-    if y.max() > top:
-        k = int(np.argmax(y))
-        ax.text(
-            0.985,
-            0.97,
-            f"↑ to {y[k]:.3g} {unit} at {quantity(float(frequency[k]), 'Hz')}",
-            transform=ax.transAxes,
-            ha="right",
-            va="top",
+def _points(ax) -> float:
+    """Points per unit of data in axes of equal aspect, before the figure is drawn."""
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    box, size = ax.get_position(), ax.get_figure().get_size_inches()
+    beside = 1.0 if ax.get_legend() is None else 0.75
+    return 72 * min(beside * box.width * size[0] / (right - left), box.height * size[1] / (top - bottom))
+
+
+def _dense(points, step: float):
+    """Points along a polyline no farther apart than `step`."""
+    length = np.r_[0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
+    at = np.arange(0, min(length[-1], 4000 * step), step)
+    return np.column_stack([np.interp(at, length, points[:, k]) for k in (0, 1)])
+
+
+def _free_place(place, size, line, taken, room):
+    """Corners (lower left, upper right) of a label near a point, clear of the line, the others and the edge."""
+    w, h = size
+    gap = 5.0
+    offsets = [(-w / 2, gap), (-w - gap, 1), (gap, 1), (-w - gap, -h / 2), (gap, -h / 2), (-w / 2, 2.2 * gap)]
+    offsets += [(gap, -h - 1), (-w - gap, -h - 1), (-w / 2, -h - gap)]
+    for offset in offsets:
+        low = place + offset
+        high = low + size
+        if (low < 1).any() or (high > room - 1).any():
+            continue
+        if ((line > low - 2) & (line < high + 2)).all(axis=1).any():
+            continue
+        if any((low < b[2:] + 2).all() and (high > b[:2] - 2).all() for b in taken):
+            continue
+        return np.concatenate([low, high])
+    return None
+
+
+def _note_cropped(ax, frequency, z, unit):
+    right, top = ax.get_xlim()[1], ax.get_ylim()[1]
+    if -z.imag.max() < -top or z.real.max() > right or -z.imag.min() > top:
+        end = f"{z[-1].real:.3g} − {-z[-1].imag:.3g}i {unit}"
+        ax.set_title(
+            f"continues to {end} at {quantity(float(frequency[-1]), 'Hz')}",
+            loc="right",
             fontsize=SMALL,
             color=INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-            zorder=8,
         )
 
 
 def plot_bode(ds: xr.Dataset, axes=None):
     """|Z| and -phase over frequency, on two axes one above the other."""
-    upper, lower = _pair(axes, (6.4, 4.6))
+    upper, lower = _pair(axes, SIZES[plot_bode])
     z = results.impedance_of(ds.sortby("frequency"))
     unit = _pretty(z.attrs["units"])
     frequency = z.frequency.values
@@ -175,7 +266,7 @@ def plot_bode(ds: xr.Dataset, axes=None):
 
 def plot_parts(ds: xr.Dataset, axes=None):
     """Which part is which arc: Re Z stacked by element, and -Im Z of each element, over frequency."""
-    upper, lower = _pair(axes, (7.6, 5.4))
+    upper, lower = _pair(axes, SIZES[plot_parts])
     ds = ds.sortby("frequency")
     frequency = ds.frequency.values
     z = results.impedance_of(ds)
@@ -190,13 +281,13 @@ def plot_parts(ds: xr.Dataset, axes=None):
     for _, part, _, shade in shown:
         lower.loglog(frequency, np.where(part.imag < 0, -part.imag, np.nan), color=shade, linewidth=1.6)
     total = -z.values.imag
-    lower.loglog(frequency, np.where(total > 0, total, np.nan), color=INK, linewidth=1.4, label="total")
+    lower.loglog(frequency, np.where(total > 0, total, np.nan), color=INK, linewidth=1.4)
     biggest = total.max()
     lower.set_ylim(max(biggest / 1e5, 0.3 * total[total > 0].min()), 2 * biggest)
     lower.set_ylabel(f"−Im Z ({_pretty(z.attrs['units'])})")
     _frequency_axis(upper, lower, frequency)
+    upper.plot([], [], color=INK, linewidth=1.4, label="total")
     _legend_outside(upper, reverse=True)
-    _legend_outside(lower)
     return np.array([upper, lower])
 
 
@@ -214,8 +305,8 @@ def _frequency_axis(upper, lower, frequency):
 def plot_profiles(ds: xr.Dataset, figure=None):
     """Potential, concentrations and electrochemical potentials: the whole stack, then each junction enlarged.
 
-    A row for a junction is drawn where something happens within a few Debye lengths of it that the whole stack is
-    too coarse to show.
+    A row for a junction is drawn where something happens within a few Debye lengths of it that the whole
+    stack is too coarse to show.
     """
     windows = _windows(ds)
     rows = 1 + len(windows)
@@ -229,8 +320,13 @@ def plot_profiles(ds: xr.Dataset, figure=None):
     for row, (title, low, high, origin) in zip(axes[1:], windows, strict=True):
         _profile_row(row, ds, (low, high, origin), title)
     carriers = [str(c) for c in ds.carrier.values]
-    handles = [axes[0, 1].plot([], [], color=_shade(k), linestyle=_dash(k), linewidth=1.8)[0] for k in range(len(carriers))]
-    figure.legend(handles, carriers, loc="outside upper right", ncols=len(carriers), frameon=False, fontsize=9)
+    handles = [
+        axes[0, 1].plot([], [], color=_shade(k), linestyle=_dash(k), linewidth=1.8)[0]
+        for k in range(len(carriers))
+    ]
+    figure.legend(
+        handles, carriers, loc="outside upper right", ncols=len(carriers), frameon=False, fontsize=9
+    )
     return axes
 
 
@@ -239,6 +335,11 @@ def _profile_row(row, ds, window, title):
     factor, unit = _length(high - low)
     x = (ds.x.values - origin) * factor
     inside = (ds.x.values >= low - 1e-3 * (high - low)) & (ds.x.values <= high + 1e-3 * (high - low))
+    drawn = np.convolve(inside, [1, 1, 1], "same") > 0  # one node beyond each edge
+    eta = ds.electrochemical_potential.values
+    eta = (
+        eta - np.array([row[np.isfinite(row)][0] if np.isfinite(row).any() else 0.0 for row in eta])[:, None]
+    )
     layers = ds.layer.values
     names = list(dict.fromkeys(layers))
     for ax in row:
@@ -246,27 +347,28 @@ def _profile_row(row, ds, window, title):
         ax.set_xlim((low - origin) * factor, (high - origin) * factor)
         ax.set_xlabel(f"x ({unit})" if window is None else f"distance from the junction ({unit})")
     for name in names:
-        own = (layers == name) & inside
+        own = (layers == name) & drawn
         row[0].plot(x[own], ds.potential.values[own], color=INK, linewidth=1.8)
         for k in range(ds.sizes["carrier"]):
             style = {"color": _shade(k), "linestyle": _dash(k), "linewidth": 1.8}
             row[1].plot(x[own], ds.concentration.values[k][own], **style)
-            row[2].plot(x[own], ds.electrochemical_potential.values[k][own], **style)
+            row[2].plot(x[own], eta[k][own] * 1e3, **style)
     row[0].set_ylabel("potential (V)")
     row[1].set_ylabel("concentration (mol/m³)")
-    row[2].set_ylabel("electrochemical\npotential / F (V)")
-    row[0].set_title(title, loc="left", fontsize=10, fontweight="bold")
+    row[2].set_ylabel("η/F − η/F at the left (mV)")
+    row[0].set_title(title, loc="left", fontsize=10, fontweight="bold", pad=18)
     concentration = ds.concentration.values[:, inside]
     concentration = concentration[np.isfinite(concentration)]
     _span(row[0], ds.potential.values[inside], 2e-3)
     if concentration.size and concentration.min() > 0 and concentration.max() > 20 * concentration.min():
         row[1].set_yscale("log")
         decades = max(np.log10(concentration.max() / concentration.min()), 1)
-        row[1].set_ylim(concentration.min() / 10 ** (0.08 * decades), concentration.max() * 10 ** (0.08 * decades))
+        row[1].set_ylim(
+            concentration.min() / 10 ** (0.08 * decades), concentration.max() * 10 ** (0.08 * decades)
+        )
     else:
         _span(row[1], concentration, 0.02 * (concentration.max() if concentration.size else 1))
-    eta = ds.electrochemical_potential.values[:, inside]
-    _span(row[2], eta[np.isfinite(eta)], 2e-3)
+    _span(row[2], 1e3 * eta[:, inside][np.isfinite(eta[:, inside])], 2.0)
     for ax in row:
         _dress(ax)
         if ax.get_yscale() == "linear":
@@ -292,7 +394,16 @@ def _shade_layers(ax, ds, x, low, high):
         ax.axvspan(a, b, color="#000000", alpha=0.07 if k % 2 else 0.02, linewidth=0, zorder=0)
         room = (b - a) / (high - low) * 34  # letters that fit
         if len(str(name)) <= room:
-            ax.text((a + b) / 2, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=SMALL, color="#555555")
+            ax.text(
+                (a + b) / 2,
+                1.01,
+                name,
+                transform=ax.get_xaxis_transform(),
+                ha="center",
+                va="bottom",
+                fontsize=SMALL,
+                color="#555555",
+            )
 
 
 def _windows(ds):
@@ -309,7 +420,9 @@ def _windows(ds):
         if high - low > 0.25 * total or not _something_happens(ds, low, high):
             continue
         sides = [side[0] for side in (left, right) if side]
-        title = " | ".join(sides) if len(sides) == 2 else ("left contact" if left is None else "right contact")
+        title = (
+            " | ".join(sides) if len(sides) == 2 else ("left contact" if left is None else "right contact")
+        )
         if found and low < found[-1][2]:
             before = found.pop()
             found.append((f"{before[0]}, {title}", before[1], high, before[3]))
@@ -324,7 +437,7 @@ def _layer_ranges(ds):
 
 
 def _reach(ds, layer, at):
-    """How far the space charge of a junction reaches into a layer: some Debye lengths, more under strong bending."""
+    """How far the space charge of a junction reaches into a layer: some Debye lengths, more if bent."""
     name, low, high = layer
     debye = float(ds.debye_length.sel(element=name).values.reshape(-1)[0])
     own = ds.layer.values == name
@@ -349,7 +462,7 @@ def _something_happens(ds, low, high):
 
 
 def plot_fit(ds: xr.Dataset, figure=None):
-    """Data, model and residuals: Nyquist on the left; |Z|, phase and relative residuals over frequency on the right."""
+    """Data and model: Nyquist on the left; |Z|, phase and relative residuals over frequency on the right."""
     if figure is None:
         import matplotlib.pyplot as plt
 
@@ -360,8 +473,14 @@ def plot_fit(ds: xr.Dataset, figure=None):
     upper, middle, lower = (figure.add_subplot(grid[k, 1]) for k in range(3))
     ds = ds.sortby("frequency")
     data, model, frequency = results.impedance_of(ds).values, results.model_of(ds).values, ds.frequency.values
-    scale, unit = _scale(abs(data).max(), ds.z_real.attrs["units"])
-    point = {"marker": "o", "linestyle": "none", "markersize": 4, "markerfacecolor": "none", "color": PALETTE[0]}
+    scale, unit = _scale(max(_view(_smooth(frequency, model)[1])), ds.z_real.attrs["units"])
+    point = {
+        "marker": "o",
+        "linestyle": "none",
+        "markersize": 4,
+        "markerfacecolor": "none",
+        "color": PALETTE[0],
+    }
     line = {"color": PALETTE[5], "linewidth": 1.5, "zorder": 3}
     _fit_nyquist(nyquist, frequency, data * scale, model * scale, unit, point, line)
     upper.loglog(frequency, abs(data), **point)
@@ -382,14 +501,15 @@ def plot_fit(ds: xr.Dataset, figure=None):
 
 def _fit_nyquist(ax, frequency, data, model, unit, point, line):
     ax.plot(data.real, -data.imag, label="measured", **point)
-    ax.plot(model.real, -model.imag, label="fitted", **line)
-    _equal_limits(ax, np.r_[data.real, model.real], -np.r_[data.imag, model.imag])
-    _mark_decades(ax, frequency, model.real, -model.imag)
-    _note_cropped(ax, frequency, -data.imag, unit)
+    fine_frequency, fine = _smooth(frequency, model)
+    ax.plot(fine.real, -fine.imag, label="fitted", **line)
+    _equal_limits(ax, fine)
     ax.set_xlabel(f"Re Z ({unit})")
     ax.set_ylabel(f"−Im Z ({unit})")
     _dress(ax)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, frameon=False, fontsize=9)
+    _note_cropped(ax, fine_frequency, fine, unit)
+    _mark_decades(ax, fine_frequency, fine)
+    ax.legend(loc="upper left", frameon=True, facecolor="white", edgecolor="none", framealpha=0.8, fontsize=9)
 
 
 def _residuals(ax, frequency, data, model):
@@ -401,14 +521,15 @@ def _residuals(ax, frequency, data, model):
     reach = 1.15 * max(abs(relative.real).max(), abs(relative.imag).max(), 1e-6)
     ax.set_ylim(-reach, reach)
     ax.set_ylabel("residual (%)")
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, fontsize=SMALL, borderpad=0)
+    ax.legend(
+        loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, fontsize=SMALL, borderpad=0
+    )
 
 
 def plot_correlation(ds: xr.Dataset, ax=None):
     """The correlation matrix of the fitted parameters, with its numbers."""
     names = [str(n) for n in ds.parameter.values]
-    size = 2.2 + 0.55 * len(names)
-    ax = _axes(ax, (size + 0.8, size))
+    ax = _axes(ax, _correlation_size(ds))
     matrix = ds.correlation.values
     image = ax.imshow(matrix, cmap="PuOr", vmin=-1, vmax=1)
     short = [n.removeprefix("stack.").replace("layers.", "").replace("junctions.", "") for n in names]
@@ -417,7 +538,7 @@ def plot_correlation(ds: xr.Dataset, ax=None):
     for i in range(len(names)):
         for j in range(len(names)):
             value = matrix[i, j]
-            text = f"{value:.2f}" if np.isfinite(value) else "–"
+            text = f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "–"
             color = "white" if abs(value) > 0.65 else INK
             ax.text(j, i, text, ha="center", va="center", fontsize=7.5, color=color)
     ax.set_title("correlation of the parameters", fontsize=10, loc="left")
@@ -430,18 +551,42 @@ def plot_correlation(ds: xr.Dataset, ax=None):
 
 
 def plot_arrhenius(ds: xr.Dataset, ax=None):
-    """Fitted values over 1000/T with their errors and the Arrhenius lines of a series; degrees Celsius on top."""
-    ax = _axes(ax, (6.4, 4.6))
+    """Fitted values over 1000/T with errors and the Arrhenius lines of a series; degrees Celsius on top."""
+    ax = _axes(ax, SIZES[plot_arrhenius])
     inverse = 1000 / ds.temperature.values
     wanted = [str(n) for n in ds["arrhenius"].values] if "arrhenius" in ds.dims else []
     units = dict(zip(ds.parameter.values, ds.parameter_unit.values, strict=True))
     for k, name in enumerate(wanted):
         values, errors = ds.value.sel(parameter=name).values, ds.standard_error.sel(parameter=name).values
-        energy, error = float(ds.activation_energy.sel(arrhenius=name)), float(ds.activation_energy_error.sel(arrhenius=name))
+        energy, error = (
+            float(ds.activation_energy.sel(arrhenius=name)),
+            float(ds.activation_energy_error.sel(arrhenius=name)),
+        )
         label = f"{name} ({_pretty(str(units[name]))}): Ea = {energy:.3f} ± {error:.3f} eV"
-        ax.errorbar(inverse, values, yerr=errors, fmt="osD^v"[k % 5], color=_shade(k), markersize=5, capsize=2, linewidth=1)
+        ax.errorbar(
+            inverse,
+            values,
+            yerr=errors,
+            fmt="osD^v"[k % 5],
+            color=_shade(k),
+            markersize=5,
+            capsize=2,
+            linewidth=1,
+        )
         line = np.linspace(inverse.min(), inverse.max(), 50)
-        ax.plot(line, np.exp(np.interp(line, np.sort(inverse), np.log(ds.arrhenius_line.sel(arrhenius=name).values[np.argsort(inverse)]))), color=_shade(k), linewidth=1.4, label=label)
+        ax.plot(
+            line,
+            np.exp(
+                np.interp(
+                    line,
+                    np.sort(inverse),
+                    np.log(ds.arrhenius_line.sel(arrhenius=name).values[np.argsort(inverse)]),
+                )
+            ),
+            color=_shade(k),
+            linewidth=1.4,
+            label=label,
+        )
     ax.set_yscale("log")
     ax.set_xlabel("1000 / T (1/K)")
     ax.set_ylabel("fitted value" if len(wanted) != 1 else f"{wanted[0]} ({_pretty(str(units[wanted[0]]))})")
@@ -475,7 +620,11 @@ def figures(ds: xr.Dataset) -> dict:
         return {"arrhenius": _draw(plot_arrhenius)(ds)} if "arrhenius" in ds.dims else {}
     drawn = {}
     if "z_real" in ds:
-        drawn = {"nyquist": _draw(plot_nyquist)(ds), "bode": _draw(plot_bode)(ds), "parts": _draw(plot_parts)(ds)}
+        drawn = {
+            "nyquist": _draw(plot_nyquist)(ds),
+            "bode": _draw(plot_bode)(ds),
+            "parts": _draw(plot_parts)(ds),
+        }
     return drawn | {"profiles": _draw(plot_profiles)(ds)}
 
 
@@ -490,7 +639,6 @@ def write_figures(ds: xr.Dataset, folder: Path, suffix: str = "") -> list[Path]:
 
 def _draw(plot):
     """The plot on a Figure of its own that no window toolkit and no pyplot knows."""
-    sizes = {plot_nyquist: (8.4, 4.4), plot_correlation: None, plot_arrhenius: (6.4, 4.6), plot_bode: (6.4, 4.6), plot_parts: (7.6, 5.4)}
 
     def drawn(ds):
         from matplotlib.figure import Figure
@@ -499,15 +647,24 @@ def _draw(plot):
         if plot in (plot_fit, plot_profiles):
             plot(ds, figure)
         elif plot in (plot_bode, plot_parts):
-            figure.set_size_inches(*sizes[plot])
+            figure.set_size_inches(*SIZES[plot])
             plot(ds, figure.subplots(2, 1, sharex=True))
+        elif plot is plot_nyquist:
+            plot(ds, figure.add_subplot(), resize=True)
         else:
-            size = 2.2 + 0.55 * ds.sizes.get("parameter", 0)
-            figure.set_size_inches(*(sizes[plot] or (size + 0.8, size)))
+            figure.set_size_inches(*_correlation_size(ds) if plot is plot_correlation else SIZES[plot])
             plot(ds, figure.add_subplot())
         return figure
 
     return drawn
+
+
+SIZES = {plot_arrhenius: (6.4, 4.6), plot_bode: (6.4, 4.6), plot_parts: (7.6, 5.4)}
+
+
+def _correlation_size(ds):
+    size = 2.2 + 0.5 * ds.sizes["parameter"]
+    return size + 0.8, size
 
 
 @xr.register_dataset_accessor("ionics")

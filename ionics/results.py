@@ -1,9 +1,9 @@
 """Answers as xarray Datasets: named axes, units on every variable, codes, config and versions inside.
 
-A run is one Dataset with the dimensions `frequency`, `element` (contacts, layers and junctions from left to right),
-`node` and `carrier`; a fit has `frequency` and `parameter`. Impedances are per area, in ohm cm^2, and complex
-numbers are kept as two real variables (`z_real`, `z_imag`) because netCDF has no complex type. Positions are in
-m, potentials and electrochemical potentials (eta/F) in V, concentrations in mol/m^3.
+A run is one Dataset with the dimensions `frequency`, `element` (contacts, layers and junctions from left to
+right), `node` and `carrier`; a fit has `frequency` and `parameter`. Impedances are per area, in ohm cm^2, and
+complex numbers are kept as two real variables (`z_real`, `z_imag`) because netCDF has no complex type.
+Positions are in m, potentials and electrochemical potentials (eta/F) in V, concentrations in mol/m^3.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def versions() -> dict[str, str]:
 def to_dataset(stack, solution, impedance=None, frequency=None, origin: Origin | None = None) -> xr.Dataset:
     """A solved stack and, if given, its impedance at `frequency` [Hz].
 
-    stack: transport.stack.Stack; solution: transport.equilibrium.Solution; impedance: transport.impedance.Impedance.
+    stack: transport.stack.Stack; solution: transport.equilibrium.Solution; impedance:
+    transport.impedance.Impedance.
     """
     origin = origin or Origin()
     ds = xr.merge([_profiles(stack, solution), _elements(stack, impedance)])
@@ -140,12 +141,23 @@ def _elements(stack, impedance) -> xr.Dataset:
             "element_kind": (axis, [kind(n) for n in names], {"long_name": "layer, junction or contact"}),
             "material": (axis, [layers[n].material.name if n in layers else "" for n in names]),
             "thickness": _variable(axis, of_layer(lambda a: a.thickness), "m", "thickness"),
-            "permittivity": _variable(axis, of_layer(lambda a: a.material.permittivity), "1", "relative permittivity"),
-            "debye_length": _variable(
-                axis, of_layer(lambda a: debye_length(a, stack.temperature)), "m", "Debye length of the neutral bulk"
+            "permittivity": _variable(
+                axis, of_layer(lambda a: a.material.permittivity), "1", "relative permittivity"
             ),
-            "nodes": (axis, [len(layers[n].mesh) if n in layers else 0 for n in names], {"long_name": "nodes"}),
-            "repeats": _variable(axis, [_repeats(stack, n) for n in names], "1", "times this element stands in series"),
+            "debye_length": _variable(
+                axis,
+                of_layer(lambda a: debye_length(a, stack.temperature)),
+                "m",
+                "Debye length of the neutral bulk",
+            ),
+            "nodes": (
+                axis,
+                [len(layers[n].mesh) if n in layers else 0 for n in names],
+                {"long_name": "nodes"},
+            ),
+            "repeats": _variable(
+                axis, [_repeats(stack, n) for n in names], "1", "times this element stands in series"
+            ),
         },
         coords={"element": list(names)},
     )
@@ -221,8 +233,9 @@ def _complex(ds: xr.Dataset, real: str, imag: str) -> xr.DataArray:
 def contributions(ds: xr.Dataset) -> xr.Dataset:
     """What each element adds: resistance and its share at the lowest frequency, arc frequency, capacitance.
 
-    The capacitance is that of the highest arc, 1 / (4 pi f_peak (-Im Z)_peak), exact for one R in parallel with one C;
-    of an element without an arc that blocks at the lowest frequency, -1 / (omega Im Z); otherwise NaN.
+    The capacitance is that of the highest arc, 1 / (4 pi f_peak (-Im Z)_peak), exact for one R in parallel
+    with one C; of an element without an arc that blocks at the lowest frequency, -1 / (omega Im Z); otherwise
+    NaN.
     """
     parts = parts_of(ds).transpose("element", "frequency").sortby("frequency")
     frequency = parts.frequency.values
@@ -233,8 +246,12 @@ def contributions(ds: xr.Dataset) -> xr.Dataset:
     farad = f"F/{area}" if area else "F"
     return xr.Dataset(
         {
-            "resistance": _variable(axis, resistance, parts.attrs["units"], "real part at the lowest frequency"),
-            "share": _variable(axis, resistance / total, "1", "share of the real part at the lowest frequency"),
+            "resistance": _variable(
+                axis, resistance, parts.attrs["units"], "real part at the lowest frequency"
+            ),
+            "share": _variable(
+                axis, resistance / total, "1", "share of the real part at the lowest frequency"
+            ),
             "peak_frequency": _variable(axis, [r[0] for r in rows], "Hz", "frequency of the arc's summit"),
             "capacitance": _variable(axis, [r[1] for r in rows], farad, "effective capacitance"),
         },
@@ -245,7 +262,9 @@ def contributions(ds: xr.Dataset) -> xr.Dataset:
 def _arc(frequency, z) -> tuple[float, float]:
     """Frequency of the highest interior summit of -Im Z and the effective capacitance."""
     y = -z.imag
-    summits = [i for i in range(1, len(y) - 1) if y[i] > y[i - 1] and y[i] >= y[i + 1] and y[i] > 1e-9 * abs(z).max()]
+    summits = [
+        i for i in range(1, len(y) - 1) if y[i] > y[i - 1] and y[i] >= y[i + 1] and y[i] > 1e-9 * abs(z).max()
+    ]
     if summits:
         i = max(summits, key=lambda k: y[k])
         f, height = _summit(np.log(frequency[i - 1 : i + 2]), y[i - 1 : i + 2])
@@ -278,9 +297,8 @@ def verdict(ds: xr.Dataset) -> list[str]:
         sentences = [f"The cell rests at {float(ds.voltage):.4g} V at {celsius}."]
     else:
         way = "discharge" if current > 0 else "charge"
-        sentences = [
-            f"The cell is at {float(ds.voltage):.4g} V on {way} at {quantity(abs(current) / 1e4, 'A/cm²')}, {celsius}."
-        ]
+        density = quantity(abs(current) / 1e4, "A/cm²")
+        sentences = [f"The cell is at {float(ds.voltage):.4g} V on {way} at {density}, {celsius}."]
     if int(ds.attrs["result"]) != 0:
         sentences.insert(0, f"Do not use these numbers: {ds.attrs['message']}")
     if "z_real" in ds:
@@ -291,15 +309,18 @@ def verdict(ds: xr.Dataset) -> list[str]:
 def _resistance_sentences(ds) -> list[str]:
     low = float(ds.frequency.min())
     total = float(ds.z_real.sel(frequency=low))
-    ohms = f" ({quantity(total / (float(ds.area) * 1e4), 'Ω')} on {float(ds.area) * 1e4:.3g} cm²)" if "area" in ds else ""
+    ohms = (
+        f" ({quantity(total / (float(ds.area) * 1e4), 'Ω')} on {float(ds.area) * 1e4:.3g} cm²)"
+        if "area" in ds
+        else ""
+    )
     share = contributions(ds)["share"]
     first = share.isel(element=int(share.argmax("element")))
     size = f"{100 * float(first):.0f} % of it is the {first.element.item()}"
     where = f"at {quantity(low, 'Hz')}"
     if blocking(ds):
-        return [
-            f"Direct current is blocked; the real part of Z {where} is {quantity(total, 'Ω cm²')}{ohms} and {size}."
-        ]
+        real = f"the real part of Z {where} is {quantity(total, 'Ω cm²')}{ohms}"
+        return [f"Direct current is blocked; {real} and {size}."]
     return [f"The resistance {where} is {quantity(total, 'Ω cm²')}{ohms}; {size}."]
 
 
@@ -351,7 +372,9 @@ def open_result(path: str | os.PathLike) -> xr.Dataset | xr.DataTree:
     path = Path(path)
     path = path / "result.nc" if path.is_dir() else path
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such result file; `ionics run` and `ionics fit` write DIR/result.nc")
+        raise FileNotFoundError(
+            f"{path}: no such result file; `ionics run` and `ionics fit` write DIR/result.nc"
+        )
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         tree.load()
     return tree if tree.children else tree.to_dataset()
