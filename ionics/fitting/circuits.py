@@ -88,7 +88,7 @@ Scalar = Float[Array, ""] | Complex[Array, ""]
 
 
 class AbstractElement(AbstractCircuit):
-    """One element; `symbols` are its names in circuit strings, `typical` the values a bare name stands for."""
+    """One element; `symbols` name it in circuit strings, `typical` are the values of a bare name."""
 
     symbols: ClassVar[tuple[str, ...]]
     typical: ClassVar[tuple[float, ...]]
@@ -212,7 +212,7 @@ REACH = {
 
 
 def labelled(circuit: AbstractCircuit) -> AbstractCircuit:
-    """The circuit with a label on every element: those without are numbered from 0 in the order they are written."""
+    """The circuit with every element labelled: those without are numbered from 0 in the order written."""
     taken = {element.label for element in circuit.elements() if element.label}
 
     def name(element):

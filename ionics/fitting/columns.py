@@ -24,7 +24,7 @@ ANGLES = {"": 1.0, "deg": 1.0, "degree": 1.0, "degrees": 1.0, "°": 1.0, "rad": 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that was understood; the factor leads to Hz, ohm or degrees, None where the unit is unknown."""
+    """A column that was understood; its factor leads to Hz, ohm or degrees, None if the unit is unknown."""
 
     role: str
     unit: str = ""

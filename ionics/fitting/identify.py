@@ -35,8 +35,8 @@ def identify(
 
     spread: the change of an unknown that counts as knowing nothing (1 in log, the allowed range if linear);
     scale: variance of a weighted residual; parameters that are not `free` (on a bound) are held. The
-    eigenvectors of the Fisher matrix, in units of spread, with a standard error above 1 span what the data leave
-    open; parameters with a share in a direction of no information at all have infinite variance.
+    eigenvectors of the Fisher matrix, in units of spread, with a standard error above 1 span what the data
+    leave open; parameters with a share in a direction of no information at all have infinite variance.
     """
     columns = jacobian[:, free] * spread[free]
     _, singular, directions = np.linalg.svd(columns, full_matrices=False)
@@ -96,9 +96,7 @@ def _alone(parameter, error):
     if not np.isfinite(error):
         return f"{parameter.name} is not determined by these data: it has no effect on the computed impedance"
     against = "its value" if parameter.scale == "log" else "its allowed range"
-    return (
-        f"{parameter.name} is not determined by these data: its standard error is {error:.2g} times {against}"
-    )
+    return f"{parameter.name} is not determined by these data: its standard error is {error:.2g} times {against}"
 
 
 def _pair(parameters, values, row):

@@ -48,14 +48,14 @@ def fit(
     """Fit a model to a spectrum from its given start and `starts` random ones, all as one compiled batch.
 
     Minimised is chi^2 = sum_k |Z_k - Z(f_k)|^2 / s_k^2 over real and imaginary parts, with s_k = |Z_k|
-    (`modulus`), the spectrum's sigma (`sigma`), or 1 ohm (`unit`); dof = 2 points - free parameters. Random
-    starts fill (Latin hypercube) what the model says the spectrum can resolve. The best is polished by SciPy's
-    trust-region method with the same exact Jacobian. Of optima with equal chi^2 (two arcs exchanged) the one
-    nearest to the given start is returned.
+    (`modulus`), the spectrum's sigma (`sigma`), or 1 ohm (`unit`); dof = 2 points - free parameters.
+    Random starts fill (Latin hypercube) what the model says the spectrum can resolve. The best is polished
+    by SciPy's trust-region method with the same exact Jacobian. Of optima with equal chi^2 (two arcs
+    exchanged) the one nearest to the given start is returned.
 
-    Covariance: (J^T J)^-1 at the optimum, times reduced chi^2 for `modulus` and `unit`, whose size of error is
-    unknown and is estimated from the misfit (as lmfit, and SciPy's curve_fit with absolute_sigma=False, do);
-    unscaled for `sigma`. Parameters on a bound are held there: they have no standard error.
+    Covariance: (J^T J)^-1 at the optimum, times reduced chi^2 for `modulus` and `unit`, whose size of error
+    is unknown and is estimated from the misfit (as lmfit, and SciPy's curve_fit with absolute_sigma=False,
+    do); unscaled for `sigma`. Parameters on a bound are held there: they have no standard error.
     """
     parameters = model.parameters
     data = _data(spectrum, weighting)
@@ -64,7 +64,8 @@ def fit(
     dof = 2 * len(spectrum) - len(parameters)
     if dof < 1:
         raise DataError(
-            f"{spectrum.label}: {len(spectrum)} points for {len(parameters)} parameters; valid: more than {len(parameters) / 2:g}"
+            f"{spectrum.label}: {len(spectrum)} points cannot determine {len(parameters)} parameters; "
+            f"valid: more than {len(parameters) / 2:g} points"
         )
     begin = _starts(parameters, model.reach(spectrum), is_log, starts, seed)
     search = _batch(model, data, jnp.asarray(is_log), box, jnp.asarray(begin), iterations)
@@ -72,13 +73,9 @@ def fit(
     costs = np.where(codes == NONFINITE, np.inf, costs)
     best = _choose(ends, costs, begin[0], box)
     if best is None:
-        raise FitError(
-            f"{spectrum.label}: none of {len(costs)} starts gave a finite impedance; check bounds and model"
-        )
+        raise FitError(f"{spectrum.label}: none of {len(costs)} starts gave a finite impedance; check bounds and model")
     at = _polish(model, data, is_log, box, ends[best])
-    residual, jacobian = (
-        np.asarray(x) for x in _linearised(model, data, jnp.asarray(is_log), jnp.asarray(at))
-    )
+    residual, jacobian = (np.asarray(x) for x in _linearised(model, data, jnp.asarray(is_log), jnp.asarray(at)))
     cost = float(residual @ residual)
     values = np.where(is_log, np.exp(at), at)
     width = np.asarray(box.upper - box.lower)
@@ -118,8 +115,8 @@ def fit_series(
 ) -> list[FitResult]:
     """Fit each spectrum by itself with one compiled function.
 
-    Where two arcs could exchange their names, each result is the optimum nearest to the model's start, so give
-    a start that says which is which.
+    Where two arcs could exchange their names, each result is the optimum nearest to the model's start, so
+    give a start that says which is which.
     """
     options = {"weighting": weighting, "starts": starts, "seed": seed, "iterations": iterations}
     return [fit(model, spectrum, **options) for spectrum in spectra]
@@ -135,9 +132,7 @@ def _data(spectrum, weighting):
         error = np.abs(spectrum.impedance)
     elif weighting == "sigma":
         if spectrum.sigma is None:
-            raise DataError(
-                f"{spectrum.label}: weighting 'sigma' needs the spectrum's sigma [ohm]; or use 'modulus'"
-            )
+            raise DataError(f"{spectrum.label}: weighting 'sigma' needs the spectrum's sigma [ohm]; or use 'modulus'")
         error = spectrum.sigma
     elif weighting == "unit":
         error = np.ones(len(spectrum))
@@ -156,7 +151,7 @@ def _inner(parameter: Parameter, value: float) -> float:
 
 
 def _box(parameters):
-    """Bounds of the unknowns, which are log(value) or value; a step is at most a factor e^3 or a quarter of the box."""
+    """Bounds of log(value) or value; a step is at most a factor e^3 or a quarter of the range."""
     lower = np.array([_inner(parameter, parameter.lower) for parameter in parameters])
     upper = np.array([_inner(parameter, parameter.upper) for parameter in parameters])
     stride = [3.0 if p.scale == "log" else (p.upper - p.lower) / 4 for p in parameters]
@@ -196,9 +191,7 @@ def _residual(model, data, is_log, at):
 
 @eqx.filter_jit
 def _batch(model, data, is_log, box, begin, iterations):
-    return jax.vmap(lambda start: minimise(partial(_residual, model, data, is_log), start, box, iterations))(
-        begin
-    )
+    return jax.vmap(lambda start: minimise(partial(_residual, model, data, is_log), start, box, iterations))(begin)
 
 
 @eqx.filter_jit

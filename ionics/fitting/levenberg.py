@@ -11,6 +11,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 CODES = ("running", "converged", "iteration limit", "non-finite")
 RUNNING, CONVERGED, LIMIT, NONFINITE = range(4)
+FIRST_DAMPING = 1e-2
+FLOOR = 1e-9  # of the most sensitive unknown: keeps damping on unknowns that the data hardly see
 
 
 class Box(eqx.Module):
@@ -33,8 +35,8 @@ class Search(eqx.Module):
     code: Int[Array, ""]
 
     @property
-    def cost(self) -> Float[Array, ""]:
-        return jnp.sum(self.residual**2)
+    def cost(self) -> Float[Array, "*batch"]:
+        return jnp.sum(self.residual**2, axis=-1)
 
 
 def minimise(
@@ -71,7 +73,7 @@ def minimise(
         at,
         value,
         jacobian,
-        damping=jnp.asarray(1e-2, dtype=at.dtype),
+        damping=jnp.asarray(FIRST_DAMPING, dtype=at.dtype),
         growth=jnp.asarray(2.0, dtype=at.dtype),
         steps=jnp.asarray(0),
         code=jnp.where(sane, RUNNING, NONFINITE),
@@ -89,12 +91,11 @@ def _step(search, box):
     held = ((search.at <= box.lower) & (gradient > 0)) | ((search.at >= box.upper) & (gradient < 0))
     normal = search.jacobian.T @ search.jacobian
     scale = jnp.diag(normal)
-    scale = jnp.maximum(scale, 1e-12 * jnp.max(scale)) + jnp.finfo(scale.dtype).tiny
+    scale = jnp.maximum(scale, FLOOR * jnp.max(scale)) + jnp.finfo(scale.dtype).tiny
     free = jnp.where(held, 0.0, 1.0)
     matrix = normal * jnp.outer(free, free) + jnp.diag(jnp.where(held, 1.0, search.damping * scale))
     move = -jnp.linalg.solve(matrix, free * gradient)
-    shrink = jnp.min(jnp.where(move == 0.0, 1.0, box.stride / jnp.where(move == 0.0, 1.0, jnp.abs(move))))
-    return move * jnp.minimum(shrink, 1.0), held
+    return jnp.clip(move, -box.stride, box.stride), held
 
 
 def _judge(search, moved, held, iterations):
@@ -121,7 +122,7 @@ def _judge(search, moved, held, iterations):
         best.at,
         best.residual,
         best.jacobian,
-        damping=jnp.maximum(damping, 1e-15),
+        damping=jnp.maximum(damping, 1e-12),
         growth=jnp.where(accept, 2.0, 2.0 * search.growth),
         steps=steps,
         code=code,

@@ -1,4 +1,4 @@
-"""What a fit needs from any model: named parameters, and an impedance that JAX can trace and differentiate."""
+"""What a fit needs from any model: named parameters, and an impedance that JAX can differentiate."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ class AbstractModel(eqx.Module):
         """Impedance [ohm] at frequency [Hz] for the given parameter values."""
 
     def reach(self, spectrum: Spectrum) -> tuple[tuple[float, float], ...]:
-        """The range of each parameter that random starts are drawn from; the bounds unless a model knows better."""
+        """Where random starts of each parameter are drawn from; its bounds unless the model knows better."""
         return tuple((parameter.lower, parameter.upper) for parameter in self.parameters)
 
 
 class CircuitModel(AbstractModel):
     """An equivalent circuit with its values as free parameters.
 
-    bounds: parameter name -> (lower, upper) instead of the element's own; fixed: names to hold at their value.
-    Random starts are drawn from what the spectrum can resolve (its range of |Z| and of frequency).
+    bounds: parameter name -> (lower, upper) instead of the element's own; fixed: names to hold at their
+    value. Random starts are drawn from what the spectrum can resolve (its range of |Z| and of frequency).
     """
 
     circuit: AbstractCircuit
@@ -90,9 +90,7 @@ class CircuitModel(AbstractModel):
             raise ValueError(f"circuit {self.circuit}: two elements have the same label")
         for name in (*self.fixed, *dict(self.bounds)):
             if name not in names:
-                raise ValueError(
-                    f"circuit {self.circuit} has no parameter '{name}'; it has {', '.join(names)}"
-                )
+                raise ValueError(f"circuit {self.circuit} has no parameter '{name}'; it has {', '.join(names)}")
 
     def _leaves(self):
         """Name, facts and value of every leaf of the circuit, in the order of its leaves."""
@@ -128,9 +126,7 @@ class CircuitModel(AbstractModel):
         w = 2 * np.pi * float(spectrum.frequency.min()), 2 * np.pi * float(spectrum.frequency.max())
         result = []
         for parameter in self.parameters:
-            low, high = (
-                REACH[parameter.unit](z, w) if parameter.unit in REACH else (parameter.lower, parameter.upper)
-            )
+            low, high = REACH[parameter.unit](z, w) if parameter.unit in REACH else (parameter.lower, parameter.upper)
             low, high = max(low, parameter.lower), min(high, parameter.upper)
             result.append((low, high) if low < high else (parameter.lower, parameter.upper))
         return tuple(result)
@@ -140,8 +136,8 @@ class CircuitModel(AbstractModel):
 class Free:
     """A finger that points at leaves of a pytree: these are to be fitted.
 
-    where: tree -> a leaf, or a tuple of leaves that are tied to one value. With `factor`, the value multiplies
-    what stands in the tree (start 1) instead of replacing it, which ties leaves of different size.
+    where: tree -> a leaf, or a tuple of leaves that are tied to one value. With `factor`, the value
+    multiplies what stands in the tree (start 1) instead of replacing it: ties leaves of different size.
     """
 
     name: str

@@ -29,17 +29,15 @@ class CircuitError(ValueError):
 def parse(text: str, values: Mapping[str, float] | None = None) -> AbstractCircuit:
     """The circuit a text describes.
 
-    values: parameter name -> value, e.g. {"R0": 10.0, "CPE1.n": 0.9}; parameters not named get typical values,
-    with the capacitances rising in the order they are written, so that the first arc is the fast one.
+    values: parameter name -> value, e.g. {"R0": 10.0, "CPE1.n": 0.9}; parameters not named get typical
+    values, with capacitances rising in the order they are written, so that the first arc is the fast one.
     """
     reader = _Reader(text, dict(values or {}))
     circuit = reader.series()
     if reader.tokens:
         reader.fail("expected '-', '+' or '|' between elements")
     if reader.values:
-        raise CircuitError(
-            f"'{text}' has no parameter {', '.join(reader.values)}; it has {', '.join(reader.names)}"
-        )
+        raise CircuitError(f"'{text}' has no parameter {', '.join(reader.values)}; it has {', '.join(reader.names)}")
     return circuit
 
 
@@ -54,9 +52,7 @@ class _Reader:
             match = TOKEN.match(text, position)
             if match is None:
                 known = ", ".join(KINDS)
-                raise CircuitError(
-                    f"'{text}', position {position + 1}: '{text[position]}'; known elements: {known}"
-                )
+                raise CircuitError(f"'{text}', position {position + 1}: '{text[position]}'; known elements: {known}")
             self.tokens.append(match)
             position = match.end()
 
@@ -117,11 +113,7 @@ class _Reader:
             name = parameter_name(label, symbol, len(kind.typical))
             self.names.append(name)
             capacitive = unit.startswith("F")
-            rise = (
-                10 ** (DECADES * sum(self.count[k] for k in (KINDS["C"], KINDS["CPE"])))
-                if capacitive
-                else 1.0
-            )
+            rise = 10 ** (DECADES * sum(self.count[k] for k in (KINDS["C"], KINDS["CPE"]))) if capacitive else 1.0
             chosen.append(self.values.pop(name, typical * rise))
         self.count[kind] += 1
         return kind(*chosen, label=label)

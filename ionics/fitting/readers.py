@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ionics.fitting.columns import VALID, Column, understand
+from ionics.fitting.loops import check_once, remarks, separate
 from ionics.fitting.spectrum import DataError, Spectrum
 from ionics.fitting.table import Table, fill, find_delimiter, is_number, read_text, split
 
@@ -57,20 +58,18 @@ def read_spectra(
     """All spectra in a file, in the order they were measured; arguments as in `read_spectrum`."""
     path = Path(path)
     if sign not in (None, 1, -1):
-        raise DataError(
-            f"{path}: sign={sign!r}; valid: +1 (third column is Im Z), -1 (it is -Im Z) or None (detect)"
-        )
+        raise DataError(f"{path}: sign={sign!r}; valid: +1 (third column is Im Z), -1 (it is -Im Z) or None (detect)")
     content = _bytes(path)
     table = _table(path, read_text(path, content), delimiter, columns)
     roles = _chosen(table, columns) if columns is not None else _recognised(table)
     data = _numbers(table, roles)
     impedance, notes = _impedance(table, roles, data, sign)
     frequency = data["frequency"]
-    loops = _loops(frequency, data.get("loop"))
+    loops = separate(frequency, data.get("loop"))
     spectra = []
     for k, part in enumerate(loops):
-        _check_frequencies(table, frequency, part)
-        remarks = [*table.notes, *notes, *_remarks(frequency[part], impedance[part], k, len(loops))]
+        check_once(table, frequency, part)
+        sentences = [*table.notes, *notes, *remarks(frequency[part], impedance[part], k, len(loops))]
         spectra.append(
             Spectrum(
                 frequency[part],
@@ -79,7 +78,7 @@ def read_spectra(
                 label=path.stem if len(loops) == 1 else f"{path.stem} loop {k}",
                 source=str(path),
                 sha256=hashlib.sha256(content).hexdigest(),
-                notes=tuple(remarks),
+                notes=tuple(sentences),
             )
         )
     return spectra
@@ -129,9 +128,7 @@ def _biologic(path, lines):
 
 def _names(line, delimiter):
     names = split(line.lstrip("# "), delimiter)
-    if (
-        len(names) == 1 and delimiter != " "
-    ):  # ZView: one quoted line of names above rows with another delimiter
+    if len(names) == 1 and delimiter != " ":  # ZView: one quoted line of names above rows with another delimiter
         return re.split(r"\s{2,}", names[0].strip())
     return [name for name in names if name] if delimiter == "\t" else names
 
@@ -147,11 +144,9 @@ def _header_line(lines, delimiter):
 
 def _headless(path, lines, delimiter, columns):
     """No names that mean anything: rows of numbers, in the order given or in the order f, Re, Im."""
-    for first, line in enumerate(lines):
-        cells = [cell for cell in split(line, delimiter) if cell]
-        if len(cells) >= 2 and sum(is_number(cell) for cell in cells) >= 2:
-            break
-    else:
+    numeric = (k for k, line in enumerate(lines) if sum(map(is_number, split(line, delimiter))) >= 2)
+    first = next(numeric, None)
+    if first is None:
         raise DataError(f"{path}: no line of numbers was found; expected {NEEDED}")
     above = split(lines[first - 1].lstrip("# "), delimiter) if first else []
     named = len(above) >= 2 and not any(is_number(cell) for cell in above)
@@ -176,9 +171,7 @@ def _recognised(table):
             roles[column.role] = (position, column)
     polar, cartesian = {"modulus", "phase"} <= roles.keys(), {"real", "imaginary"} <= roles.keys()
     if "frequency" not in roles or not (polar or cartesian):
-        raise DataError(
-            f"{table.path}: columns {', '.join(table.names)} do not hold {NEEDED}; known names: {KNOWN}"
-        )
+        raise DataError(f"{table.path}: columns {', '.join(table.names)} do not hold {NEEDED}; known names: {KNOWN}")
     unused = ("modulus", "phase") if cartesian else ("real", "imaginary")
     return {role: _measured(table, *where) for role, where in roles.items() if role not in unused}
 
@@ -195,33 +188,25 @@ def _measured(table, position, column):
 def _by_position(table):
     width = len(table.rows[0])
     if width == 3:
-        table.notes.append(
-            "no header: the columns were taken as frequency [Hz], real part, imaginary part [ohm]"
-        )
+        table.notes.append("no header: the columns were taken as frequency [Hz], real part, imaginary part [ohm]")
         return {role: (k, Column(role)) for k, role in enumerate(("frequency", "real", "imaginary"))}
     where = f"{table.path}, line {table.lines[0]}"
     if width < 3:
         raise DataError(f"{where}: {width} columns; a spectrum needs {NEEDED}")
     commas = table.delimiter == "," and width % 2 == 0 and not any("." in cell for cell in table.rows[0])
     hint = " (are the commas decimal commas? then separate columns by another sign)" if commas else ""
-    raise DataError(
-        f"{where}: {width} columns without a header{hint}; say columns=(frequency, real, imaginary)"
-    )
+    raise DataError(f"{where}: {width} columns without a header{hint}; say columns=(frequency, real, imaginary)")
 
 
 def _chosen(table, columns):
     if len(columns) != 3:
-        raise DataError(
-            f"{table.path}: columns={tuple(columns)!r}; name three: frequency, real part, imaginary part"
-        )
+        raise DataError(f"{table.path}: columns={tuple(columns)!r}; name three: frequency, real part, imaginary part")
     width = len(table.names or table.rows[0])
     roles = {}
     for role, key in zip(("frequency", "real", "imaginary"), columns, strict=True):
         if isinstance(key, str):
             if key not in (table.names or []):
-                raise DataError(
-                    f"{table.path}: no column '{key}'; there are {', '.join(table.names or ['no names'])}"
-                )
+                raise DataError(f"{table.path}: no column '{key}'; there are {', '.join(table.names or ['no names'])}")
             key = table.names.index(key)
         if not 0 <= key < width:
             raise DataError(f"{table.path}: no column {key}; there are {width}, counted from 0")
@@ -234,7 +219,7 @@ def _chosen(table, columns):
 
 
 def _numbers(table, roles):
-    """Role -> array, scaled to Hz, ohm, degrees; rows of three zeros are not impedance points and are left out."""
+    """Role -> array in Hz, ohm, degrees; rows of zeros are not impedance points and are left out."""
     data = {
         role: column.factor * np.array([table.number(row, position) for row in range(len(table.rows))])
         for role, (position, column) in roles.items()
@@ -271,43 +256,3 @@ def _impedance(table, roles, data, sign):
     for k in np.flatnonzero(impedance == 0):
         raise DataError(f"{table.path}, line {table.lines[k]}: the impedance is zero; remove the row")
     return impedance, notes
-
-
-# ---- numbers -> loops
-
-
-def _loops(frequency, number):
-    """Index arrays, one a spectrum: by the loop column, or where the frequencies start again."""
-    everything = np.arange(len(frequency))
-    if number is not None and len(np.unique(number)) > 1:
-        return np.split(everything, np.flatnonzero(np.diff(number)) + 1)
-    steps = np.sign(np.diff(frequency))
-    direction = 1 if np.sum(steps > 0) > np.sum(steps < 0) else -1
-    runs = np.split(everything, np.flatnonzero(steps == -direction) + 1)
-    first = frequency[runs[0]]
-    same = [
-        len(run) <= len(first) and np.allclose(frequency[run], first[: len(run)], rtol=1e-2) for run in runs
-    ]
-    return runs if len(first) >= 3 and all(same) else [everything]
-
-
-def _check_frequencies(table, frequency, part):
-    seen = {}
-    for k in part:
-        line = table.lines[k]
-        if frequency[k] in seen:
-            raise DataError(
-                f"{table.path}, lines {seen[frequency[k]]} and {line}: frequency {frequency[k]:g} Hz twice in one "
-                "spectrum; keep one of the rows"
-            )
-        seen[frequency[k]] = line
-
-
-def _remarks(frequency, impedance, loop, loops):
-    if loops > 1:
-        yield f"loop {loop} of {loops} in the file"
-    steps = np.diff(frequency)
-    if not (np.all(steps > 0) or np.all(steps < 0)):
-        yield "the frequencies were not in order and were sorted"
-    if np.any(impedance.real < 0):
-        yield f"{np.sum(impedance.real < 0)} points have a negative real part"

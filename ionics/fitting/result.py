@@ -30,9 +30,7 @@ class FitResult:
     impedance: Complex[np.ndarray, " frequency"]  # ohm, of the fit at the spectrum's frequencies
     at_bound: tuple[bool, ...]
     undetermined: tuple[str, ...]  # sentences; empty where everything is determined
-    start_costs: Float[
-        np.ndarray, " start"
-    ]  # chi-squared each start ended with; the first start is the given one
+    start_costs: Float[np.ndarray, " start"]  # chi-squared each start ended with; the first start is the given one
     start_codes: tuple[str, ...]  # converged, iteration limit, non-finite
     starts_at_best: int  # starts that converged to the best chi-squared (within 1e-4)
 
@@ -77,7 +75,7 @@ class FitResult:
 
     @property
     def systematic(self) -> bool:
-        """Whether the residuals run in long stretches of one sign, as those of a wrong model do (runs test, 3 sigma)."""
+        """Whether residuals run in stretches of one sign, as those of a wrong model do (runs test)."""
         return any(_runs_score(part) < -3.0 for part in (self.residuals.real, self.residuals.imag))
 
     @property
@@ -116,9 +114,7 @@ class FitResult:
             "verdict": self.verdict,
             "parameters": {
                 p.name: {"value": float(v), "standard_error": float(e), "unit": p.unit, "at_bound": b}
-                for p, v, e, b in zip(
-                    self.parameters, self.values, self.standard_errors, self.at_bound, strict=True
-                )
+                for p, v, e, b in zip(self.parameters, self.values, self.standard_errors, self.at_bound, strict=True)
             },
             "correlation": self.correlation.tolist(),
             "undetermined": list(self.undetermined),
@@ -129,7 +125,7 @@ class FitResult:
         }
 
     def summary(self) -> str:
-        """The fit as text: chi-squared and verdict, parameters, what is not determined, strong correlations."""
+        """The fit as text: verdict and chi-squared, parameters, what is not determined, correlations."""
         codes = ", ".join(f"{self.start_codes.count(code)} {code}" for code in sorted(set(self.start_codes)))
         lines = [
             f"{self.spectrum.label}: {self.verdict}",
@@ -155,7 +151,8 @@ class FitResult:
         for p, value, error, bound in zip(
             self.parameters, self.values, self.standard_errors, self.at_bound, strict=True
         ):
-            yield f"{p.name:<{width}}  {_measured(value, error, bound)} {p.unit if p.unit != '1' else ''}".rstrip()
+            unit = p.unit if p.unit != "1" else ""
+            yield f"{p.name:<{width}}  {_measured(value, error, bound)} {unit}".rstrip()
 
     def _correlated(self):
         for i, a in enumerate(self.names):
@@ -175,8 +172,8 @@ class FitResult:
         return (
             f"<p><b>{html.escape(self.verdict)}</b><br>reduced chi-squared {self.reduced_chi_squared:.5g}, "
             f"{self.starts_at_best} of {len(self.start_costs)} starts agree</p>"
-            f"<table><tr><th>parameter</th><th>value</th><th>standard error</th><th>unit</th></tr>{rows}</table>"
-            f"<ul>{loose}</ul>"
+            "<table><tr><th>parameter</th><th>value</th><th>standard error</th><th>unit</th></tr>"
+            f"{rows}</table><ul>{loose}</ul>"
         )
 
 

@@ -33,9 +33,7 @@ class Table:
         plain = text
         if "," in text:
             if self.delimiter == "," or "." in text or text.count(",") > 1:
-                raise DataError(
-                    f"{place}: '{text}' mixes comma and point; write one decimal sign, 1234.5 or 1234,5"
-                )
+                raise DataError(f"{place}: '{text}' mixes comma and point; write one decimal sign, 1234.5 or 1234,5")
             plain = text.replace(",", ".")
         if not NUMBER.fullmatch(plain):
             raise DataError(f"{place}: '{text}' is not a number")
@@ -103,9 +101,7 @@ def fill(table: Table, lines: list[str], first: int) -> Table:
             continue
         cells = split(line, table.delimiter)
         if not table.rows and not any(is_number(cell) for cell in cells):
-            table.notes.append(
-                f"line {number} under the header holds no number and was skipped: '{line.strip()[:60]}'"
-            )
+            table.notes.append(f"line {number} under the header holds no number and was skipped: '{line.strip()[:60]}'")
             continue
         table.rows.append(cells)
         table.lines.append(number)
@@ -123,9 +119,7 @@ def _same_width(table):
         if len(row) == width:
             continue
         commas = table.delimiter == "," and len(row) == 2 * width and "." not in "".join(row)
-        hint = (
-            "; the commas look like decimal commas: use another delimiter between columns" if commas else ""
-        )
+        hint = "; the commas look like decimal commas: use another delimiter between columns" if commas else ""
         raise DataError(
             f"{table.path}, line {line}: {len(row)} values where {width} are expected"
             f" (columns separated by {DELIMITERS.get(table.delimiter, table.delimiter)}){hint}"
