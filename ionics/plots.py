@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 
 from ionics import results
-from ionics.results import quantity
+from ionics.constants import BOLTZMANN, ELEMENTARY_CHARGE
+from ionics.summary import PREFIXES, contributions, quantity, verdict
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#F0E442")
 OTHERS = "#9A9A9A"
@@ -65,9 +66,7 @@ def _fill_arcs(ax, ds, scale, unit):
         x, y = start + fine.real * scale, -fine.imag * scale
         label = f"{name}: {part[-1].real * scale:.3g} {unit} ({100 * share:.0f} %)"
         if np.ptp(fine.imag) < 1e-3 * reference:
-            ax.plot(
-                [start, x[-1]], [0, 0], color=color, linewidth=6, solid_capstyle="butt", label=label, zorder=4
-            )
+            ax.plot([start, x[-1]], [0, 0], color=color, linewidth=6, solid_capstyle="butt", label=label, zorder=4)
         elif share < LEAST_SHARE and -part[-1].imag > 5 * part[-1].real:
             farad = 1 / (2 * math.pi * ds.frequency.values[-1] * -part[-1].imag)
             ax.plot(
@@ -102,7 +101,7 @@ def _shown_parts(ds):
     """(name, Z over frequency, share of the real part, colour), from the fastest to the slowest element."""
     parts = results.parts_of(ds).transpose("element", "frequency")
     low = int(np.argmin(ds.frequency.values))
-    speeds = results.contributions(ds).peak_frequency.values
+    speeds = contributions(ds).peak_frequency.values
     reference = _reference(ds)
     total = parts.values[:, low].real.sum()
     sizes = abs(parts.values.real).max(axis=1) + abs(parts.values.imag).max(axis=1)
@@ -173,6 +172,7 @@ def _shape(ax, labels):
     height = min(max(width * (top - bottom) / (right - left), 0.2 * len(labels) + 0.3), 6.0)
     beside = 0.75 + 0.075 * max(map(len, labels)) if labels else 0.15
     ax.get_figure().set_size_inches(width + 0.75 + beside, height + 0.7)
+    ax.set_anchor("W")
 
 
 def _mark_decades(ax, frequency, z):
@@ -217,10 +217,10 @@ def _dense(points, step: float):
 
 
 def _free_place(place, size, line, taken, room):
-    """Corners (lower left, upper right) of a label near a point, clear of the line, the others and the edge."""
+    """Corners (lower left, upper right) of a label near a point, clear of line, other labels and edge."""
     w, h = size
     gap = 5.0
-    offsets = [(-w / 2, gap), (-w - gap, 1), (gap, 1), (-w - gap, -h / 2), (gap, -h / 2), (-w / 2, 2.2 * gap)]
+    offsets = [(-w / 2, gap), (-w - gap, 3), (gap, 3), (-w - gap, -h / 2), (gap, -h / 2), (-w / 2, 2.2 * gap)]
     offsets += [(gap, -h - 1), (-w - gap, -h - 1), (-w / 2, -h - gap)]
     for offset in offsets:
         low = place + offset
@@ -238,13 +238,9 @@ def _free_place(place, size, line, taken, room):
 def _note_cropped(ax, frequency, z, unit):
     right, top = ax.get_xlim()[1], ax.get_ylim()[1]
     if -z.imag.max() < -top or z.real.max() > right or -z.imag.min() > top:
-        end = f"{z[-1].real:.3g} − {-z[-1].imag:.3g}i {unit}"
-        ax.set_title(
-            f"continues to {end} at {quantity(float(frequency[-1]), 'Hz')}",
-            loc="right",
-            fontsize=SMALL,
-            color=INK,
-        )
+        size = f"{abs(z[-1]):.3g}" if abs(z[-1]) < 1e4 else f"{abs(z[-1]):,.0f}".replace(",", " ")
+        text = f"continues to |Z| = {size} {unit} at {quantity(float(frequency[-1]), 'Hz')}"
+        ax.set_title(text, loc="right", fontsize=SMALL, color=INK)
 
 
 def plot_bode(ds: xr.Dataset, axes=None):
@@ -320,13 +316,11 @@ def plot_profiles(ds: xr.Dataset, figure=None):
     for row, (title, low, high, origin) in zip(axes[1:], windows, strict=True):
         _profile_row(row, ds, (low, high, origin), title)
     carriers = [str(c) for c in ds.carrier.values]
+    figure.align_ylabels(axes)
     handles = [
-        axes[0, 1].plot([], [], color=_shade(k), linestyle=_dash(k), linewidth=1.8)[0]
-        for k in range(len(carriers))
+        axes[0, 1].plot([], [], color=_shade(k), linestyle=_dash(k), linewidth=1.8)[0] for k in range(len(carriers))
     ]
-    figure.legend(
-        handles, carriers, loc="outside upper right", ncols=len(carriers), frameon=False, fontsize=9
-    )
+    figure.legend(handles, carriers, loc="outside upper right", ncols=len(carriers), frameon=False, fontsize=9)
     return axes
 
 
@@ -337,9 +331,7 @@ def _profile_row(row, ds, window, title):
     inside = (ds.x.values >= low - 1e-3 * (high - low)) & (ds.x.values <= high + 1e-3 * (high - low))
     drawn = np.convolve(inside, [1, 1, 1], "same") > 0  # one node beyond each edge
     eta = ds.electrochemical_potential.values
-    eta = (
-        eta - np.array([row[np.isfinite(row)][0] if np.isfinite(row).any() else 0.0 for row in eta])[:, None]
-    )
+    eta = eta - np.array([row[np.isfinite(row)][0] if np.isfinite(row).any() else 0.0 for row in eta])[:, None]
     layers = ds.layer.values
     names = list(dict.fromkeys(layers))
     for ax in row:
@@ -355,7 +347,7 @@ def _profile_row(row, ds, window, title):
             row[2].plot(x[own], eta[k][own] * 1e3, **style)
     row[0].set_ylabel("potential (V)")
     row[1].set_ylabel("concentration (mol/m³)")
-    row[2].set_ylabel("η/F − η/F at the left (mV)")
+    row[2].set_ylabel("Δη/F from the left (mV)")
     row[0].set_title(title, loc="left", fontsize=10, fontweight="bold", pad=18)
     concentration = ds.concentration.values[:, inside]
     concentration = concentration[np.isfinite(concentration)]
@@ -363,9 +355,7 @@ def _profile_row(row, ds, window, title):
     if concentration.size and concentration.min() > 0 and concentration.max() > 20 * concentration.min():
         row[1].set_yscale("log")
         decades = max(np.log10(concentration.max() / concentration.min()), 1)
-        row[1].set_ylim(
-            concentration.min() / 10 ** (0.08 * decades), concentration.max() * 10 ** (0.08 * decades)
-        )
+        row[1].set_ylim(concentration.min() / 10 ** (0.08 * decades), concentration.max() * 10 ** (0.08 * decades))
     else:
         _span(row[1], concentration, 0.02 * (concentration.max() if concentration.size else 1))
     _span(row[2], 1e3 * eta[:, inside][np.isfinite(eta[:, inside])], 2.0)
@@ -420,9 +410,7 @@ def _windows(ds):
         if high - low > 0.25 * total or not _something_happens(ds, low, high):
             continue
         sides = [side[0] for side in (left, right) if side]
-        title = (
-            " | ".join(sides) if len(sides) == 2 else ("left contact" if left is None else "right contact")
-        )
+        title = " | ".join(sides) if len(sides) == 2 else ("left contact" if left is None else "right contact")
         if found and low < found[-1][2]:
             before = found.pop()
             found.append((f"{before[0]}, {title}", before[1], high, before[3]))
@@ -443,7 +431,7 @@ def _reach(ds, layer, at):
     own = ds.layer.values == name
     x, phi = ds.x.values[own], ds.potential.values[own]
     bending = abs(np.interp(at, x, phi) - np.interp(0.5 * (low + high), x, phi))
-    thermal = 8.617e-5 * float(ds.temperature)
+    thermal = BOLTZMANN / ELEMENTARY_CHARGE * float(ds.temperature)
     width = debye * (6 + 2 * math.sqrt(2 * bending / thermal))
     return float(min(width, high - low))
 
@@ -521,9 +509,7 @@ def _residuals(ax, frequency, data, model):
     reach = 1.15 * max(abs(relative.real).max(), abs(relative.imag).max(), 1e-6)
     ax.set_ylim(-reach, reach)
     ax.set_ylabel("residual (%)")
-    ax.legend(
-        loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, fontsize=SMALL, borderpad=0
-    )
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, fontsize=SMALL, borderpad=0)
 
 
 def plot_correlation(ds: xr.Dataset, ax=None):
@@ -551,45 +537,25 @@ def plot_correlation(ds: xr.Dataset, ax=None):
 
 
 def plot_arrhenius(ds: xr.Dataset, ax=None):
-    """Fitted values over 1000/T with errors and the Arrhenius lines of a series; degrees Celsius on top."""
+    """sigma T over 1000/T with errors and the Arrhenius lines of a series; degrees Celsius on top."""
     ax = _axes(ax, SIZES[plot_arrhenius])
-    inverse = 1000 / ds.temperature.values
-    wanted = [str(n) for n in ds["arrhenius"].values] if "arrhenius" in ds.dims else []
-    units = dict(zip(ds.parameter.values, ds.parameter_unit.values, strict=True))
-    for k, name in enumerate(wanted):
-        values, errors = ds.value.sel(parameter=name).values, ds.standard_error.sel(parameter=name).values
-        energy, error = (
-            float(ds.activation_energy.sel(arrhenius=name)),
-            float(ds.activation_energy_error.sel(arrhenius=name)),
-        )
-        label = f"{name} ({_pretty(str(units[name]))}): Ea = {energy:.3f} ± {error:.3f} eV"
+    kelvin = ds.temperature.values
+    inverse = np.linspace(1000 / kelvin.max(), 1000 / kelvin.min(), 50)
+    for k, name in enumerate(ds.arrhenius.values):
+        own = ds.sel(arrhenius=name)
+        energy, error = float(own.activation_energy), float(own.activation_energy_error)
         ax.errorbar(
-            inverse,
-            values,
-            yerr=errors,
-            fmt="osD^v"[k % 5],
-            color=_shade(k),
-            markersize=5,
-            capsize=2,
-            linewidth=1,
-        )
-        line = np.linspace(inverse.min(), inverse.max(), 50)
-        ax.plot(
-            line,
-            np.exp(
-                np.interp(
-                    line,
-                    np.sort(inverse),
-                    np.log(ds.arrhenius_line.sel(arrhenius=name).values[np.argsort(inverse)]),
-                )
-            ),
-            color=_shade(k),
-            linewidth=1.4,
-            label=label,
-        )
+            1000 / kelvin, own.conductivity.values * kelvin, yerr=own.conductivity_error.values * kelvin,
+            fmt="osD^v"[k % 5], color=_shade(k), markersize=5, capsize=2, linewidth=1,
+            label=f"{name}: Ea = {energy:.3f} ± {error:.3f} eV",
+        )  # fmt: skip
+        line = np.exp(float(own.log_prefactor) - energy * ELEMENTARY_CHARGE / BOLTZMANN * inverse / 1000)
+        ax.plot(inverse, line, color=_shade(k), linewidth=1.4)
     ax.set_yscale("log")
+    unit = ds.conductivity.attrs["units"]
+    number, _, below = unit.partition("/")
     ax.set_xlabel("1000 / T (1/K)")
-    ax.set_ylabel("fitted value" if len(wanted) != 1 else f"{wanted[0]} ({_pretty(str(units[wanted[0]]))})")
+    ax.set_ylabel(f"{'σ' if below else 'G'} T ({number} K{'/' + below if below else ''})")
     ax.legend(frameon=False, fontsize=9)
     top = ax.secondary_xaxis("top", functions=(_celsius, _inverse))
     top.set_xlabel("temperature (°C)")
@@ -667,12 +633,14 @@ def _correlation_size(ds):
     return size + 0.8, size
 
 
+@xr.register_datatree_accessor("ionics")
 @xr.register_dataset_accessor("ionics")
 class Ionics:
     """What a result can show: `ds.ionics.plot_nyquist()`."""
 
-    def __init__(self, ds: xr.Dataset):
-        self._ds = ds
+    def __init__(self, result: xr.Dataset | xr.DataTree):
+        self._result = result
+        self._ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
 
     @property
     def z(self) -> xr.DataArray:
@@ -687,12 +655,12 @@ class Ionics:
     @property
     def contributions(self) -> xr.Dataset:
         """Resistance, share, arc frequency and capacitance of each element."""
-        return results.contributions(self._ds)
+        return contributions(self._ds)
 
     @property
     def verdict(self) -> str:
         """The result in sentences."""
-        return " ".join(results.verdict(self._ds))
+        return " ".join(verdict(self._ds))
 
     def plot_nyquist(self, ax=None):
         return plot_nyquist(self._ds, ax)
@@ -717,7 +685,7 @@ class Ionics:
 
     def save(self, path) -> Path:
         """Write to netCDF; the name appears when the file is whole."""
-        return results.save(self._ds, path)
+        return results.save(self._result, path)
 
 
 # ------------------------------------------------------------------------------------------------ style
@@ -784,7 +752,7 @@ def _scale(largest: float, unit: str) -> tuple[float, str]:
     if 0 <= math.log10(largest or 1) < 4:
         exponent = 0
     exponent = min(12, max(-6, exponent))
-    return 10.0**-exponent, results.PREFIXES[exponent] + _pretty(unit)
+    return 10.0**-exponent, PREFIXES[exponent] + _pretty(unit)
 
 
 def _length(width: float) -> tuple[float, str]:

@@ -25,7 +25,6 @@ import xarray as xr
 OHM_M2 = 1e4  # ohm cm^2
 FARAD_PER_M2 = 1e-4  # F cm^-2
 
-PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 PACKAGES = ("ionics-toolkit", "jax", "jaxlib", "equinox", "numpy", "scipy", "xarray", "h5netcdf")
 
 
@@ -80,11 +79,11 @@ def to_dataset(stack, solution, impedance=None, frequency=None, origin: Origin |
     ds = xr.merge([_profiles(stack, solution), _elements(stack, impedance)])
     if impedance is not None:
         ds = ds.merge(_spectrum(impedance, frequency))
-    ds["voltage"] = _scalar(solution.state.voltage, "V", "cell voltage, right metal minus left metal")
-    ds["current"] = _scalar(solution.state.current, "A/m^2", "current density, positive on discharge")
-    ds["temperature"] = _scalar(stack.temperature, "K", "temperature")
+    ds["voltage"] = scalar(solution.state.voltage, "V", "cell voltage, right metal minus left metal")
+    ds["current"] = scalar(solution.state.current, "A/m^2", "current density, positive on discharge")
+    ds["temperature"] = scalar(stack.temperature, "K", "temperature")
     if origin.area is not None:
-        ds["area"] = _scalar(origin.area, "m^2", "area")
+        ds["area"] = scalar(origin.area, "m^2", "area")
     ds.attrs = origin.attributes() | {
         "kind": "run",
         "result": int(solution.result),
@@ -102,16 +101,14 @@ def _profiles(stack, solution) -> xr.Dataset:
     node, both = ("node",), ("carrier", "node")
     return xr.Dataset(
         {
-            "potential": _variable(node, p.potential, "V", "electrostatic potential"),
-            "occupancy": _variable(both, p.occupancy, "1", "share of the sites filled"),
-            "concentration": _variable(both, p.concentration, "mol/m^3", "concentration"),
-            "electrochemical_potential": _variable(
-                both, p.electrochemical, "V", "electrochemical potential over F"
-            ),
+            "potential": variable(node, p.potential, "V", "electrostatic potential"),
+            "occupancy": variable(both, p.occupancy, "1", "share of the sites filled"),
+            "concentration": variable(both, p.concentration, "mol/m^3", "concentration"),
+            "electrochemical_potential": variable(both, p.electrochemical, "V", "electrochemical potential over F"),
         },
         coords={
-            "x": _variable(node, p.x, "m", "distance from the left contact"),
-            "layer": _variable(node, names[np.asarray(p.layer)], "", "layer the node belongs to"),
+            "x": variable(node, p.x, "m", "distance from the left contact"),
+            "layer": variable(node, names[np.asarray(p.layer)], "", "layer the node belongs to"),
             "carrier": [s.name for s in stack.species],
         },
     )
@@ -140,11 +137,9 @@ def _elements(stack, impedance) -> xr.Dataset:
         {
             "element_kind": (axis, [kind(n) for n in names], {"long_name": "layer, junction or contact"}),
             "material": (axis, [layers[n].material.name if n in layers else "" for n in names]),
-            "thickness": _variable(axis, of_layer(lambda a: a.thickness), "m", "thickness"),
-            "permittivity": _variable(
-                axis, of_layer(lambda a: a.material.permittivity), "1", "relative permittivity"
-            ),
-            "debye_length": _variable(
+            "thickness": variable(axis, of_layer(lambda a: a.thickness), "m", "thickness"),
+            "permittivity": variable(axis, of_layer(lambda a: a.material.permittivity), "1", "relative permittivity"),
+            "debye_length": variable(
                 axis,
                 of_layer(lambda a: debye_length(a, stack.temperature)),
                 "m",
@@ -155,9 +150,7 @@ def _elements(stack, impedance) -> xr.Dataset:
                 [len(layers[n].mesh) if n in layers else 0 for n in names],
                 {"long_name": "nodes"},
             ),
-            "repeats": _variable(
-                axis, [_repeats(stack, n) for n in names], "1", "times this element stands in series"
-            ),
+            "repeats": variable(axis, [_repeats(stack, n) for n in names], "1", "times this element stands in series"),
         },
         coords={"element": list(names)},
     )
@@ -185,25 +178,143 @@ def _spectrum(impedance, frequency) -> xr.Dataset:
     unit = "ohm cm^2"
     return xr.Dataset(
         {
-            "z_real": _variable(one, z.real, unit, "real part of the impedance"),
-            "z_imag": _variable(one, z.imag, unit, "imaginary part of the impedance"),
-            "z_part_real": _variable(two, parts.real, unit, "real part of the share of an element"),
-            "z_part_imag": _variable(two, parts.imag, unit, "imaginary part of the share of an element"),
+            "z_real": variable(one, z.real, unit, "real part of the impedance"),
+            "z_imag": variable(one, z.imag, unit, "imaginary part of the impedance"),
+            "z_part_real": variable(two, parts.real, unit, "real part of the share of an element"),
+            "z_part_imag": variable(two, parts.imag, unit, "imaginary part of the share of an element"),
         },
         coords={
-            "frequency": _variable(one, frequency, "Hz", "frequency"),
+            "frequency": variable(one, frequency, "Hz", "frequency"),
             "element": list(impedance.elements),
         },
     )
 
 
-def _variable(dims, values, units: str, name: str):
+def variable(dims, values, units: str, name: str):
     values = np.asarray(values)
     return (dims, values, {"units": units, "long_name": name} if units else {"long_name": name})
 
 
-def _scalar(value, units: str, name: str) -> xr.DataArray:
+def scalar(value, units: str, name: str) -> xr.DataArray:
     return xr.DataArray(float(value), attrs={"units": units, "long_name": name})
+
+
+# ------------------------------------------------------------------------------------------------- a fit
+
+
+def fit_to_dataset(fit, origin: Origin | None = None) -> xr.Dataset:
+    """A fit with its data: parameters with errors and correlations, measured and fitted impedance, chi-squared.
+
+    fit: fitting.result.FitResult.
+    """
+    origin = origin or Origin()
+    spectrum, one, axis = fit.spectrum, ("frequency",), ("parameter",)
+    relative = fit.residuals / abs(fit.impedance)
+    ds = xr.Dataset(
+        {
+            "value": variable(axis, fit.values, "", "fitted value, in parameter_unit"),
+            "standard_error": variable(axis, fit.standard_errors, "", "one standard deviation, in parameter_unit"),
+            "parameter_unit": (axis, list(fit.units), {"long_name": "unit of the parameter"}),
+            "at_bound": variable(axis, np.array(fit.at_bound, dtype=np.int8), "", "1 where the value is on its bound"),
+            "lower": variable(axis, [p.lower for p in fit.parameters], "", "lower bound"),
+            "upper": variable(axis, [p.upper for p in fit.parameters], "", "upper bound"),
+            "correlation": variable(("parameter", "other"), fit.correlation, "1", "correlation of the parameters"),
+            "covariance": variable(("parameter", "other"), fit.covariance, "", "covariance of the parameters"),
+            "z_real": variable(one, spectrum.impedance.real, "ohm", "real part of the measured impedance"),
+            "z_imag": variable(one, spectrum.impedance.imag, "ohm", "imaginary part of the measured impedance"),
+            "z_model_real": variable(one, np.real(fit.impedance), "ohm", "real part of the fitted impedance"),
+            "z_model_imag": variable(one, np.imag(fit.impedance), "ohm", "imaginary part of the fitted impedance"),
+            "residual_real": variable(one, relative.real, "1", "(measured - fitted) / |fitted|, real part"),
+            "residual_imag": variable(one, relative.imag, "1", "(measured - fitted) / |fitted|, imaginary part"),
+            "chi_squared": scalar(fit.chi_squared, "1", "sum of squared weighted residuals"),
+            "reduced_chi_squared": scalar(fit.reduced_chi_squared, "1", "chi-squared per degree of freedom"),
+            "relative_rmse": scalar(fit.relative_rmse, "1", "root mean square of |residual| / |Z|"),
+            "start_cost": variable(("start",), fit.start_costs, "1", "chi-squared each start ended with"),
+        },
+        coords={
+            "frequency": variable(one, spectrum.frequency, "Hz", "frequency"),
+            "parameter": list(fit.names),
+            "other": list(fit.names),
+        },
+    )
+    if spectrum.temperature is not None:
+        ds["temperature"] = scalar(spectrum.temperature, "K", "temperature")
+    ds.attrs = origin.attributes() | {
+        "kind": "fit",
+        "message": fit.verdict,
+        "weighting": fit.weighting,
+        "dof": int(fit.dof),
+        "starts_at_best": int(fit.starts_at_best),
+        "label": spectrum.label,
+        "data": Path(spectrum.source).name,
+        "sha256": spectrum.sha256,
+        "notes": json.dumps(list(spectrum.notes), ensure_ascii=False),
+        "undetermined": json.dumps(list(fit.undetermined), ensure_ascii=False),
+    }
+    return ds
+
+
+def add_derived(ds: xr.Dataset, derived: Mapping[str, tuple[float, float, str]]) -> xr.Dataset:
+    """Numbers that follow from a fit, name -> (value, standard error, unit), on the dimension `derived`."""
+    if not derived:
+        return ds
+    axis, (values, errors, units) = ("derived",), zip(*derived.values(), strict=True)
+    return ds.assign_coords(derived=list(derived)).assign(
+        derived_value=variable(axis, values, "", "derived value, in derived_unit"),
+        derived_error=variable(axis, errors, "", "one standard deviation, in derived_unit"),
+        derived_unit=(axis, list(units)),
+    )
+
+
+def series(members: Mapping[str, xr.Dataset], origin: Origin | None = None) -> xr.DataTree:
+    """Fits of several spectra with the same model: parameters over spectra at the root, each fit in a group.
+
+    Without a temperature for each there is no `temperature` variable.
+    """
+    fits, axis = list(members.values()), ("spectrum", "parameter")
+    root = xr.Dataset(
+        {
+            "value": variable(axis, [ds["value"].values for ds in fits], "", "fitted value, in parameter_unit"),
+            "standard_error": variable(
+                axis, [ds.standard_error.values for ds in fits], "", "one standard deviation, in parameter_unit"
+            ),
+            "parameter_unit": (("parameter",), fits[0].parameter_unit.values),
+            "relative_rmse": variable(
+                ("spectrum",), [float(ds.relative_rmse) for ds in fits], "1", "root mean square of |residual| / |Z|"
+            ),
+            "reduced_chi_squared": variable(
+                ("spectrum",), [float(ds.reduced_chi_squared) for ds in fits], "1", "chi-squared per degree of freedom"
+            ),
+        },
+        coords={"spectrum": list(members), "parameter": fits[0].parameter.values},
+    )
+    if all("temperature" in ds for ds in fits):
+        kelvin = [float(ds.temperature) for ds in fits]
+        root["temperature"] = variable(("spectrum",), kelvin, "K", "temperature")
+    root.attrs = (origin or Origin()).attributes() | {"kind": "series"}
+    return xr.DataTree.from_dict({"/": root} | {f"/{name.replace('/', '-')}": ds for name, ds in members.items()})
+
+
+def add_arrhenius(tree: xr.DataTree, points: Mapping[str, tuple], unit: str) -> xr.DataTree:
+    """Activation energies of a series: sigma T = A exp(-Ea / kT).
+
+    points: parameter -> (conductivities, their errors, fitting.derived.Arrhenius); unit: of the conductivities.
+    """
+    names, axis = list(points), ("arrhenius",)
+    sigma, errors, lines = zip(*points.values(), strict=True)
+    energies = [line.activation_energy for line in lines]
+    unit_of = {"units": unit}
+    tree = tree.copy()
+    tree.dataset = tree.to_dataset().assign(
+        conductivity=((*axis, "spectrum"), np.array(sigma), unit_of | {"long_name": "conductivity or conductance"}),
+        conductivity_error=((*axis, "spectrum"), np.array(errors), unit_of | {"long_name": "one standard deviation"}),
+        activation_energy=variable(axis, [e.value for e in energies], "eV", "activation energy of sigma T"),
+        activation_energy_error=variable(axis, [e.error for e in energies], "eV", "one standard deviation"),
+        log_prefactor=variable(axis, [line.log_prefactor.value for line in lines], "1", "ln A, A in unit of sigma K"),
+        r_squared=variable(axis, [line.r_squared for line in lines], "1", "coefficient of determination"),
+        arrhenius=names,
+    )
+    return tree
 
 
 # ------------------------------------------------------------------------------------------------- questions
@@ -228,120 +339,6 @@ def _complex(ds: xr.Dataset, real: str, imag: str) -> xr.DataArray:
     z = ds[real] + 1j * ds[imag]
     z.attrs = {"units": ds[real].attrs.get("units", ""), "long_name": "impedance"}
     return z
-
-
-def contributions(ds: xr.Dataset) -> xr.Dataset:
-    """What each element adds: resistance and its share at the lowest frequency, arc frequency, capacitance.
-
-    The capacitance is that of the highest arc, 1 / (4 pi f_peak (-Im Z)_peak), exact for one R in parallel
-    with one C; of an element without an arc that blocks at the lowest frequency, -1 / (omega Im Z); otherwise
-    NaN.
-    """
-    parts = parts_of(ds).transpose("element", "frequency").sortby("frequency")
-    frequency = parts.frequency.values
-    rows = [_arc(frequency, part) for part in parts.values]
-    resistance = parts.values[:, 0].real
-    total = resistance.sum()
-    axis, area = ("element",), parts.attrs["units"].removeprefix("ohm").strip()
-    farad = f"F/{area}" if area else "F"
-    return xr.Dataset(
-        {
-            "resistance": _variable(
-                axis, resistance, parts.attrs["units"], "real part at the lowest frequency"
-            ),
-            "share": _variable(
-                axis, resistance / total, "1", "share of the real part at the lowest frequency"
-            ),
-            "peak_frequency": _variable(axis, [r[0] for r in rows], "Hz", "frequency of the arc's summit"),
-            "capacitance": _variable(axis, [r[1] for r in rows], farad, "effective capacitance"),
-        },
-        coords={"element": ds.element.values},
-    )
-
-
-def _arc(frequency, z) -> tuple[float, float]:
-    """Frequency of the highest interior summit of -Im Z and the effective capacitance."""
-    y = -z.imag
-    summits = [
-        i for i in range(1, len(y) - 1) if y[i] > y[i - 1] and y[i] >= y[i + 1] and y[i] > 1e-9 * abs(z).max()
-    ]
-    if summits:
-        i = max(summits, key=lambda k: y[k])
-        f, height = _summit(np.log(frequency[i - 1 : i + 2]), y[i - 1 : i + 2])
-        return f, 1 / (4 * math.pi * f * height)
-    if y[0] > abs(z[0].real):
-        return math.nan, 1 / (2 * math.pi * frequency[0] * y[0])
-    return math.nan, math.nan
-
-
-def _summit(x, y) -> tuple[float, float]:
-    """Top of the parabola through three points: exp(x), y."""
-    a, b, c = np.polyfit(x - x[1], y, 2)
-    shift = -b / (2 * a)
-    return float(np.exp(x[1] + shift)), float(c + b * shift / 2)
-
-
-def blocking(ds: xr.Dataset) -> bool:
-    """Whether no direct current can pass: at the lowest frequency Z points down rather than to the right."""
-    z = impedance_of(ds).sortby("frequency").values
-    return bool(-z[0].imag > abs(z[0].real) and -z[0].imag > -z[1].imag)
-
-
-def verdict(ds: xr.Dataset) -> list[str]:
-    """The result in sentences, the most important first."""
-    if ds.attrs.get("kind") == "fit":
-        return _fit_verdict(ds)
-    celsius = quantity(float(ds.temperature) - 273.15, "°C", prefix=False)
-    current = float(ds.current)
-    if abs(current) < 1e-12:
-        sentences = [f"The cell rests at {float(ds.voltage):.4g} V at {celsius}."]
-    else:
-        way = "discharge" if current > 0 else "charge"
-        density = quantity(abs(current) / 1e4, "A/cm²")
-        sentences = [f"The cell is at {float(ds.voltage):.4g} V on {way} at {density}, {celsius}."]
-    if int(ds.attrs["result"]) != 0:
-        sentences.insert(0, f"Do not use these numbers: {ds.attrs['message']}")
-    if "z_real" in ds:
-        sentences += _resistance_sentences(ds)
-    return sentences + json.loads(ds.attrs.get("pinned", "[]"))
-
-
-def _resistance_sentences(ds) -> list[str]:
-    low = float(ds.frequency.min())
-    total = float(ds.z_real.sel(frequency=low))
-    ohms = (
-        f" ({quantity(total / (float(ds.area) * 1e4), 'Ω')} on {float(ds.area) * 1e4:.3g} cm²)"
-        if "area" in ds
-        else ""
-    )
-    share = contributions(ds)["share"]
-    first = share.isel(element=int(share.argmax("element")))
-    size = f"{100 * float(first):.0f} % of it is the {first.element.item()}"
-    where = f"at {quantity(low, 'Hz')}"
-    if blocking(ds):
-        real = f"the real part of Z {where} is {quantity(total, 'Ω cm²')}{ohms}"
-        return [f"Direct current is blocked; {real} and {size}."]
-    return [f"The resistance {where} is {quantity(total, 'Ω cm²')}{ohms}; {size}."]
-
-
-def _fit_verdict(ds) -> list[str]:
-    chi = float(ds.chi_squared)
-    sentences = [f"Reduced chi-squared {chi:.3g}."]
-    if "message" in ds.attrs:
-        sentences.append(ds.attrs["message"])
-    return sentences
-
-
-def quantity(value: float, unit: str, digits: int = 3, prefix: bool = True) -> str:
-    """A number for a reader: three digits and an SI prefix, `12.3 kΩ cm²`."""
-    if not math.isfinite(value) or value == 0 or not prefix:
-        return f"{value:.{digits}g} {unit}".strip()
-    exponent = int(min(12, max(-15, 3 * math.floor(math.log10(abs(float(f"{value:.{digits}g}"))) / 3))))
-    scaled = value / 10.0**exponent
-    text = f"{scaled:.{digits}g}"
-    if "e" in text:
-        text = f"{scaled:.0f}"
-    return f"{text} {PREFIXES[exponent]}{unit}"
 
 
 # ------------------------------------------------------------------------------------------------- files
@@ -372,14 +369,7 @@ def open_result(path: str | os.PathLike) -> xr.Dataset | xr.DataTree:
     path = Path(path)
     path = path / "result.nc" if path.is_dir() else path
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such result file; `ionics run` and `ionics fit` write DIR/result.nc"
-        )
+        raise FileNotFoundError(f"{path}: no such result file; `ionics run` and `ionics fit` write DIR/result.nc")
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         tree.load()
     return tree if tree.children else tree.to_dataset()
-
-
-def series(root: xr.Dataset, members: Mapping[str, xr.Dataset]) -> xr.DataTree:
-    """A series of fits: the summary at the root, each member in its own group."""
-    return xr.DataTree.from_dict({"/": root} | {f"/{name}": ds for name, ds in members.items()})

@@ -1,0 +1,141 @@
+"""What a result says: contributions of the elements, and the verdict in sentences with readable numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import xarray as xr
+
+from ionics.results import impedance_of, parts_of, variable
+
+PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+
+
+def contributions(ds: xr.Dataset) -> xr.Dataset:
+    """What each element adds: resistance and its share at the lowest frequency, arc frequency, capacitance.
+
+    The capacitance is that of the highest arc, 1 / (4 pi f_peak (-Im Z)_peak), exact for one R in parallel
+    with one C; of an element without an arc that blocks at the lowest frequency, -1 / (omega Im Z); otherwise
+    NaN.
+    """
+    parts = parts_of(ds).transpose("element", "frequency").sortby("frequency")
+    frequency = parts.frequency.values
+    rows = [_arc(frequency, part) for part in parts.values]
+    resistance = parts.values[:, 0].real
+    total = resistance.sum()
+    axis, area = ("element",), parts.attrs["units"].removeprefix("ohm").strip()
+    farad = f"F/{area}" if area else "F"
+    return xr.Dataset(
+        {
+            "resistance": variable(axis, resistance, parts.attrs["units"], "real part at the lowest frequency"),
+            "share": variable(axis, resistance / total, "1", "share of the real part at the lowest frequency"),
+            "peak_frequency": variable(axis, [r[0] for r in rows], "Hz", "frequency of the arc's summit"),
+            "capacitance": variable(axis, [r[1] for r in rows], farad, "effective capacitance"),
+        },
+        coords={"element": ds.element.values},
+    )
+
+
+def _arc(frequency, z) -> tuple[float, float]:
+    """Frequency of the highest interior summit of -Im Z and the effective capacitance."""
+    y = -z.imag
+    summits = [i for i in range(1, len(y) - 1) if y[i] > y[i - 1] and y[i] >= y[i + 1] and y[i] > 1e-9 * abs(z).max()]
+    if summits:
+        i = max(summits, key=lambda k: y[k])
+        f, height = _summit(np.log(frequency[i - 1 : i + 2]), y[i - 1 : i + 2])
+        return f, 1 / (4 * math.pi * f * height)
+    if y[0] > abs(z[0].real):
+        return math.nan, 1 / (2 * math.pi * frequency[0] * y[0])
+    return math.nan, math.nan
+
+
+def _summit(x, y) -> tuple[float, float]:
+    """Top of the parabola through three points: exp(x), y."""
+    a, b, c = np.polyfit(x - x[1], y, 2)
+    shift = -b / (2 * a)
+    return float(np.exp(x[1] + shift)), float(c + b * shift / 2)
+
+
+def blocking(ds: xr.Dataset) -> bool:
+    """Whether no direct current can pass: at the lowest frequency Z points down rather than to the right."""
+    z = impedance_of(ds).sortby("frequency").values
+    return bool(-z[0].imag > abs(z[0].real) and -z[0].imag > -z[1].imag)
+
+
+def verdict(ds: xr.Dataset) -> list[str]:
+    """The result in sentences, the most important first."""
+    if ds.attrs.get("kind") == "fit":
+        return _fit_verdict(ds)
+    if ds.attrs.get("kind") == "series":
+        return _series_verdict(ds)
+    celsius = quantity(float(ds.temperature) - 273.15, "°C", prefix=False)
+    current = float(ds.current)
+    if abs(current) < 1e-12:
+        sentences = [f"The cell rests at {float(ds.voltage):.4g} V at {celsius}."]
+    else:
+        way = "discharge" if current > 0 else "charge"
+        density = quantity(abs(current) / 1e4, "A/cm²")
+        sentences = [f"The cell is at {float(ds.voltage):.4g} V on {way} at {density}, {celsius}."]
+    if int(ds.attrs["result"]) != 0:
+        sentences.insert(0, f"Do not use these numbers: {ds.attrs['message']}")
+    if "z_real" in ds:
+        sentences += _resistance_sentences(ds)
+    pinned = json.loads(ds.attrs.get("pinned", "[]"))
+    return sentences + [f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in pinned]
+
+
+def _resistance_sentences(ds) -> list[str]:
+    low = float(ds.frequency.min())
+    total = float(ds.z_real.sel(frequency=low))
+    ohms = (
+        f" ({quantity(total / (float(ds.area) * 1e4), 'Ω')} on {float(ds.area) * 1e4:.3g} cm²)" if "area" in ds else ""
+    )
+    share = contributions(ds)["share"]
+    first = share.isel(element=int(share.argmax("element")))
+    size = f"{100 * float(first):.0f} % of it is {_article(str(first.element.item()))}"
+    where = f"at {quantity(low, 'Hz')}"
+    if blocking(ds):
+        real = f"the real part of Z {where} is {quantity(total, 'Ω cm²')}{ohms}"
+        return [f"Direct current is blocked; {real} and {size}."]
+    return [f"The resistance {where} is {quantity(total, 'Ω cm²')}{ohms}; {size}."]
+
+
+def _article(element: str) -> str:
+    return f"the junction {element}" if " | " in element else f"the {element}"
+
+
+def _fit_verdict(ds) -> list[str]:
+    text = str(ds.attrs["message"])
+    starts = f"{ds.attrs['starts_at_best']} of {ds.sizes['start']} starts found this optimum"
+    sentences = [
+        f"{text[:1].upper()}{text[1:]}.",
+        f"Reduced chi-squared {float(ds.reduced_chi_squared):.4g}; {starts}.",
+    ]
+    return sentences + json.loads(ds.attrs["undetermined"])
+
+
+def _series_verdict(ds) -> list[str]:
+    worst = int(ds.relative_rmse.argmax())
+    sentences = [
+        f"{ds.sizes['spectrum']} spectra fitted; the worst, {ds.spectrum.values[worst]}, with relative RMSE "
+        f"{100 * float(ds.relative_rmse[worst]):.2g} %."
+    ]
+    for name in ds.arrhenius.values if "arrhenius" in ds.dims else ():
+        own = ds.sel(arrhenius=name)
+        energy = f"{float(own.activation_energy):.3f} ± {float(own.activation_energy_error):.3f} eV"
+        sentences.append(f"Activation energy of {name}: {energy} (R² = {float(own.r_squared):.4f}).")
+    return sentences
+
+
+def quantity(value: float, unit: str, digits: int = 3, prefix: bool = True) -> str:
+    """A number for a reader: three digits and an SI prefix, `12.3 kΩ cm²`."""
+    if not math.isfinite(value) or value == 0 or not prefix:
+        return f"{value:.{digits}g} {unit}".strip()
+    exponent = int(min(12, max(-15, 3 * math.floor(math.log10(abs(float(f"{value:.{digits}g}"))) / 3))))
+    scaled = value / 10.0**exponent
+    text = f"{scaled:.{digits}g}"
+    if "e" in text:
+        text = f"{scaled:.0f}"
+    return f"{text} {PREFIXES[exponent]}{unit}"
