@@ -1,0 +1,1 @@
+"""What happens at a junction or contact; knows no grid."""

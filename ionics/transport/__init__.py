@@ -1,0 +1,1 @@
+"""What happens between junctions, and the one balance."""

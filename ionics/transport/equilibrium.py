@@ -1,0 +1,185 @@
+"""Equilibrium: every electrochemical potential flat where its carrier can move, and Gauss' law. Nothing else."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ionics.constants import GAS
+from ionics.transport.balance import Current, State, flows, node_ranges, outflow
+from ionics.transport.freedom import Freedom, analyse, reaction_row
+from ionics.transport.linear import Layout
+from ionics.transport.newton import MESSAGES, Solution, newton
+from ionics.transport.stack import Stack, bulk_potential
+
+Occupancies = dict[tuple[str, str], float]
+
+
+class NotConverged(RuntimeError):
+    """A question without an answer, in words."""
+
+
+def equilibrium(
+    stack: Stack,
+    *,
+    voltage: Float[Array, ""] | float | None = None,
+    occupancy: Occupancies | None = None,
+    throw: bool = True,
+) -> Solution:
+    """The equilibrium state of a stack.
+
+    voltage [V]: terminal voltage where the contacts leave it open (default: they decide, else 0).
+    occupancy: (layer name, species name) -> mean occupancy held there, the state of charge. Amounts that nothing
+    else fixes are those of the layers' own bulk occupancies; `pinned` says which.
+    Raises Overdetermined if more is stated than can be chosen, NotConverged (unless throw=False).
+    """
+    occupancy = occupancy or {}
+    layers = [layer.name for layer in stack.layers]
+    held = tuple((layers.index(layer), species) for layer, species in occupancy)
+    freedom = analyse(stack, voltage=voltage is not None, occupancies=held)
+    values = jnp.asarray([*occupancy.values()], float)
+    volts = jnp.asarray(0.0 if voltage is None else voltage, float)
+    solution = _equilibrium(stack, freedom, volts, values)
+    return checked(solution, throw)
+
+
+def checked(solution: Solution, throw: bool) -> Solution:
+    """Raise in words where the result is a plain number; under a transformation the code stays beside the value."""
+    if throw and not isinstance(solution.result, jax.core.Tracer) and int(solution.result) != 0:
+        raise NotConverged(f"{MESSAGES[int(solution.result)]} (after {int(solution.steps)} steps)")
+    return solution
+
+
+@eqx.filter_jit
+def _equilibrium(stack: Stack, freedom: Freedom, volts, values) -> Solution:
+    layout = Layout(stack)
+    start, constants = guess(stack, freedom, volts, values)
+    parameters = (stack, volts, values)
+
+    def rows(given, state, p):
+        return flat_rows(given[0], freedom, state, p)
+
+    def conditions(given, state, p):
+        return _conditions(*given, freedom, state, p)
+
+    state, _, result, steps, size = newton(
+        rows, conditions, layout, jax.lax.stop_gradient(stack.thermal_voltage), start, constants, parameters
+    )
+    return Solution(state, result, steps, size, tuple(sentences(stack, freedom, len(values))))
+
+
+def flat_rows(stack: Stack, freedom: Freedom, state: State, p: Float[Array, " constant"]) -> State:
+    """The balance with each carrier's rows replaced by eta = its region's constant (in RT), nothing passing."""
+    rows = outflow(stack, state, Current(0.0))
+    u = rows.u
+    layers, _ = flows(stack, state)
+    ranges = node_ranges(stack)
+    for n, region in enumerate(freedom.regions):
+        for i in region.layers:
+            carriers = [c.species.name for c in stack.layers[i].material.carriers]
+            eta = layers[i].electrochemical[carriers.index(region.species)]
+            row = eta / (GAS * stack.temperature) - p[n]
+            u = u.at[stack.index(region.species), ranges[i]].set(row)
+    return State(
+        u,
+        rows.phi,
+        state.rate,
+        rows.displacement,
+        state.voltage / stack.thermal_voltage - p[-1],
+        state.current,
+    )
+
+
+def inventory_rows(stack: Stack, inventories, state: State, values) -> list[Float[Array, ""]]:
+    """Relative departure of each held amount: first those of the given mean occupancies, then the layers' own."""
+    layers, _ = flows(stack, state)
+    rows = []
+    for n, held in enumerate(inventories):
+        amount = wanted = jnp.zeros(())
+        for i in held.layers:
+            carriers = [c.species.name for c in stack.layers[i].material.carriers]
+            k = carriers.index(held.species)
+            carrier = stack.layers[i].material.carriers[k]
+            amount = amount + jnp.sum(layers[i].content[k])
+            mean = values[n] if n < len(values) else carrier.occupancy
+            wanted = wanted + mean * carrier.sites * stack.layers[i].thickness
+        rows.append(amount / wanted - 1)
+    return rows
+
+
+def _conditions(stack, volts, values, freedom: Freedom, state: State, p):
+    found = freedom.regions
+    where = {(i, r.species): n for n, r in enumerate(found) for i in r.layers}
+    rows = []
+    for j, m in freedom.reactions:
+        level = stack.junctions[j].reactions[m].level / (GAS * stack.temperature)
+        rows.append(level + reaction_row(stack, found, where, j, m) @ p)
+    if freedom.voltage:
+        rows.append(p[-1] - volts / stack.thermal_voltage)
+    return jnp.stack(rows + inventory_rows(stack, freedom.inventories, state, values))
+
+
+def guess(stack: Stack, freedom: Freedom, volts, values) -> tuple[State, Float[Array, " constant"]]:
+    """Every layer neutral, at the potential that meets the reactions and contacts best (least squares)."""
+    found, thermal = freedom.regions, stack.thermal_voltage
+    where = {(i, r.species): n for n, r in enumerate(found) for i in r.layers}
+    given = {(h.layers[0], h.species): values[n] for n, h in enumerate(freedom.inventories[: len(values)])}
+    count = len(stack.layers)
+    size = len(found) + 1 + count  # constants, then the potential of each layer, all in RT
+    matrix, right, u0 = [], [], {}
+    for i, layer in enumerate(stack.layers):
+        for carrier in layer.material.carriers:
+            name = carrier.species.name
+            theta = given.get((i, name), carrier.occupancy)
+            u0[i, name] = carrier.statistics.unknown(theta)
+            own = eqx.tree_at(lambda c: c.occupancy, carrier, theta)
+            row = np.zeros(size)
+            row[where[i, name]], row[len(found) + 1 + i] = 1, -carrier.species.charge
+            matrix.append(row)
+            right.append(bulk_potential(own, stack.temperature) / (GAS * stack.temperature))
+    for j, m in freedom.reactions:
+        matrix.append(100 * np.append(reaction_row(stack, found, where, j, m), np.zeros(count)))
+        right.append(-100 * stack.junctions[j].reactions[m].level / (GAS * stack.temperature))
+    if freedom.voltage:
+        matrix.append(100 * np.eye(size)[len(found)])
+        right.append(100 * volts / thermal)
+    solution = jnp.asarray(np.linalg.pinv(np.array(matrix))) @ jnp.stack(right)
+    constants, potential = solution[: len(found) + 1], solution[len(found) + 1 :]
+    sizes = [layer.nodes for layer in stack.layers]
+    u = (
+        jnp.stack(
+            [
+                jnp.concatenate([jnp.full(n, u0.get((i, species.name), 0.0)) for i, n in enumerate(sizes)])
+                for species in stack.species
+            ]
+        )
+        if stack.species
+        else jnp.zeros((0, sum(sizes)))
+    )
+    phi = jnp.concatenate([jnp.full(n, thermal * potential[i]) for i, n in enumerate(sizes)])
+    reactions = Layout(stack).reactions
+    junctions = len(stack.junctions)
+    state = State(
+        u,
+        phi,
+        jnp.zeros((reactions, junctions)),
+        jnp.zeros(junctions),
+        thermal * constants[-1],
+        jnp.zeros(()),
+    )
+    return state, constants
+
+
+def sentences(stack: Stack, freedom: Freedom, given: int) -> list[str]:
+    """What was held, in words."""
+    words = []
+    for n, held in enumerate(freedom.inventories):
+        where = ", ".join(stack.layers[i].name for i in held.layers)
+        origin = "as asked" if n < given else "at the layer's own composition"
+        words.append(f"amount of {held.species} in {where} held {origin}")
+    if freedom.voltage:
+        words.append("voltage held")
+    return words

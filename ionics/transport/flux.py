@@ -1,0 +1,87 @@
+"""The flux of a carrier between two nodes: functions of two ends, no grid, no stack.
+
+The Scharfetter-Gummel flux with the excess chemical potential inside the exponent (SEDAN; Yu and Dutton 1988;
+Bessemoulin-Chatard, Numer. Math. 121 (2012) 637; Farrell et al., J. Comput. Phys. 346 (2017) 497): it is zero
+exactly when the electrochemical potential is flat, whatever the statistics.
+"""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ionics.transport.statistics import Statistics
+
+Values = Float[Array, "..."]
+
+
+def bernoulli(x: Values) -> Values:
+    """B(x) = x / (exp(x) - 1), good to rounding in its value and in its derivative.
+
+    Newton takes the derivative, and differentiating x / expm1(x) loses every digit near zero; hence the
+    series. Both branches see safe inputs so that neither yields a NaN.
+    """
+    small = jnp.abs(x) < 0.2
+    near = jnp.where(small, x, 0.0)
+    far = jnp.where(small, 1.0, x)
+    square = near * near
+    series = (
+        1 - near / 2 + square / 12 * (1 - square / 60 * (1 - square / 42 * (1 - square / 40 * (1 - square / 39.6))))
+    )
+    # exp(-|x|) never overflows: for x > 0 both numerator and denominator are multiplied by exp(-x)
+    decay = jnp.exp(-jnp.abs(far))
+    direct = jnp.where(far > 0, far * decay, -far) / -jnp.expm1(-jnp.abs(far))
+    return jnp.where(small, series, direct)
+
+
+class Mobility(eqx.Module):
+    """How a carrier gets from one node to the next."""
+
+    @abc.abstractmethod
+    def flux(self, statistics: Statistics, left: Values, right: Values, drop: Values, temperature: Values) -> Values:
+        """Occupancy flux times distance over diffusivity [1], positive from left to right.
+
+        left, right: the unknown u at the two ends; drop: z F (phi_right - phi_left) / RT [1].
+        """
+
+
+class Vehicle(Mobility):
+    """J = -(D c / RT) grad(eta)."""
+
+    def flux(self, statistics, left, right, drop, temperature):
+        excess = _excess(statistics, right, temperature) - _excess(statistics, left, temperature)
+        x = drop + excess
+        return bernoulli(x) * statistics.occupancy(left) - bernoulli(-x) * statistics.occupancy(right)
+
+
+class Hopping(Mobility):
+    """J = -(D c (1 - theta) / RT) grad(eta): a jump needs an empty site.
+
+    An ideal lattice gas without a field then obeys Fick's law with D at every filling.
+    """
+
+    def flux(self, statistics, left, right, drop, temperature):
+        x = drop + _departure(statistics, right, temperature) - _departure(statistics, left, temperature)
+        forward = statistics.occupancy(left) * statistics.vacancy(right)
+        backward = statistics.occupancy(right) * statistics.vacancy(left)
+        return bernoulli(x) * forward - bernoulli(-x) * backward
+
+
+class Chemical(Mobility):
+    """J = -D grad(c) of a neutral carrier: D is the chemical diffusivity that titration and pulses measure."""
+
+    def flux(self, statistics, left, right, drop, temperature):
+        return statistics.occupancy(left) - statistics.occupancy(right)
+
+
+def _excess(statistics: Statistics, u: Values, temperature: Values) -> Values:
+    """(mu - mu0)/RT - ln(theta)."""
+    return statistics.chemical(u, temperature) - statistics.log_occupancy(u)
+
+
+def _departure(statistics: Statistics, u: Values, temperature: Values) -> Values:
+    """(mu - mu0)/RT - u: what the chemical potential adds to the ideal one."""
+    return statistics.chemical(u, temperature) - u

@@ -1,0 +1,205 @@
+"""The device as a value: species, materials, layers, junctions, a stack. Pytrees; units in comments.
+
+Numbers are array leaves; names, charges and counts are static. Everything is SI.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
+from ionics.kinetics.compact import CompactLayer, NoCompactLayer
+from ionics.kinetics.rates import Blocked, Equilibrium, RateLaw
+from ionics.laws import Constant, Law, array
+from ionics.transport.flux import Mobility, Vehicle
+from ionics.transport.grid import graded
+from ionics.transport.statistics import Statistics
+
+
+class Species(eqx.Module):
+    """A mobile species of the stack."""
+
+    name: str = eqx.field(static=True)
+    charge: int = eqx.field(static=True)  # elementary charges
+
+
+class Carrier(eqx.Module):
+    """What a species is in one material."""
+
+    species: Species
+    statistics: Statistics
+    sites: Float[Array, ""] = array()  # mol m-3
+    occupancy: Float[Array, ""] = array()  # bulk occupancy at which the layer is neutral, 1
+    diffusivity: Law = eqx.field(default=Constant(1e-12))  # m2 s-1
+    standard_potential: Law = eqx.field(default=Constant(0.0))  # mu0, J mol-1
+    mobility: Mobility = eqx.field(default=Vehicle())
+
+
+class Material(eqx.Module):
+    """A mixed conductor: its carriers, its permittivity, its immobile charge."""
+
+    name: str = eqx.field(static=True)
+    carriers: tuple[Carrier, ...]
+    permittivity: Float[Array, ""] = array()  # relative, 1
+    fixed_charge: Float[Array, ""] = array()  # mol m-3, signed
+
+
+class Layer(eqx.Module):
+    """A slab of one material with its mesh."""
+
+    name: str = eqx.field(static=True)
+    material: Material
+    thickness: Float[Array, ""] = array()  # m
+    spacing: Float[Array, " face"] = (
+        array()
+    )  # between neighbouring nodes, shares of the thickness; end nodes on junctions
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes, the two on the junctions included."""
+        return self.spacing.shape[0] + 1
+
+    def positions(self) -> Float[Array, " node"]:
+        """Distance of each node from the left end [m]."""
+        return self.thickness * jnp.pad(jnp.cumsum(self.spacing), (1, 0))
+
+
+class Reaction(eqx.Module):
+    """What leaves the left side and what arrives on the right side in one turn.
+
+    `left` and `right` hold (species name, count): Li+ hopping across is left=(("Li+", 1),), right=(("Li+", 1),);
+    Li+ + e- <-> Li with the electrolyte on the left and Li, e- on the right is left=(("Li+", 1),),
+    right=(("Li", 1), ("e-", -1)). On a metal's side a species has eta = z F phi_metal.
+    """
+
+    left: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    right: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    law: RateLaw
+    level: Float[Array, ""] = (
+        array()
+    )  # added to the affinity, J mol-1: mu of a metal or reservoir on the left, minus that on the right
+
+
+class Junction(eqx.Module):
+    """The face between two layers, or between a metal and a layer (a contact)."""
+
+    name: str = eqx.field(static=True)
+    reactions: tuple[Reaction, ...] = ()
+    compact: CompactLayer = eqx.field(default=NoCompactLayer())
+    step: Float[Array, ""] = eqx.field(
+        converter=lambda x: jnp.asarray(x, float), default=0.0
+    )  # dipole, phi_right - phi_left, V
+    surface_charge: Float[Array, ""] = eqx.field(converter=lambda x: jnp.asarray(x, float), default=0.0)  # C m-2
+
+
+class Unit(eqx.Module):
+    """Layers first..last (inclusive) stand `count` times in series; they begin and end in the middle of a grain."""
+
+    first: int = eqx.field(static=True)
+    last: int = eqx.field(static=True)
+    count: Float[Array, ""] = array()
+
+
+class Stack(eqx.Module):
+    """Metal | layers and junctions | metal, from the negative (left, x = 0) to the positive (right).
+
+    junctions[0] and junctions[-1] are the contacts, junctions[j] lies between layers j-1 and j.
+    """
+
+    species: tuple[Species, ...]
+    layers: tuple[Layer, ...]
+    junctions: tuple[Junction, ...]
+    temperature: Float[Array, ""] = array()  # K
+    series_resistance: Float[Array, ""] = eqx.field(converter=lambda x: jnp.asarray(x, float), default=0.0)  # Ohm m2
+    units: tuple[Unit, ...] = ()
+
+    def __check_init__(self):
+        if len(self.junctions) != len(self.layers) + 1:
+            raise ValueError(
+                f"{len(self.layers)} layers need {len(self.layers) + 1} junctions, got {len(self.junctions)}"
+            )
+        if not jnp.zeros(()).dtype == jnp.float64:
+            raise RuntimeError(
+                "ionics computes in float64: set JAX_ENABLE_X64=1 or jax.config.update('jax_enable_x64', True)"
+            )
+
+    @property
+    def thermal_voltage(self) -> Float[Array, ""]:
+        """RT/F [V]."""
+        return GAS * self.temperature / FARADAY
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def index(self, species: str) -> int:
+        """Position of a species among the unknowns of a node."""
+        return next(i for i, s in enumerate(self.species) if s.name == species)
+
+
+def transfer(species: str, law: RateLaw | None = None, level: float = 0.0) -> Reaction:
+    """A carrier crossing as itself; without a law, in equilibrium."""
+    return Reaction(((species, 1),), ((species, 1),), law or Equilibrium(), level)
+
+
+def debye_length(material: Material, temperature: Float[Array, ""] | float) -> Float[Array, ""]:
+    """sqrt(eps RT / (F^2 sum z^2 c (1 - theta))) of the neutral bulk [m]; infinite without charged carriers.
+
+    1 - theta counts on lattices only; Maier, Physical Chemistry of Ionic Materials (2004), chapter 5.
+    """
+    strength = jnp.zeros(())
+    for carrier in material.carriers:
+        free = carrier.occupancy * carrier.statistics.vacancy(carrier.statistics.unknown(carrier.occupancy))
+        strength = strength + carrier.species.charge**2 * carrier.sites * free
+    return jnp.sqrt(VACUUM_PERMITTIVITY * material.permittivity * GAS * temperature / (FARADAY**2 * strength))
+
+
+def neutral_charge(carriers: tuple[Carrier, ...]) -> Float[Array, ""]:
+    """The fixed charge that makes a material neutral at its bulk occupancies [mol m-3]."""
+    return -sum((c.species.charge * c.sites * c.occupancy for c in carriers), jnp.zeros(()))
+
+
+def bulk_potential(carrier: Carrier, temperature: Float[Array, ""]) -> Float[Array, ""]:
+    """Chemical potential of a carrier in the neutral bulk [J mol-1]."""
+    u = carrier.statistics.unknown(carrier.occupancy)
+    ideal = GAS * temperature * carrier.statistics.chemical(u, temperature)
+    return carrier.standard_potential(temperature) + ideal
+
+
+def bulk_step(stack: Stack, j: int) -> Float[Array, ""]:
+    """phi_right - phi_left [V] that puts the two neutral bulks at junction j in equilibrium (flat band).
+
+    Taken from the first reaction that carries charge; zero where none does.
+    """
+    junction = stack.junctions[j]
+    for reaction in junction.reactions:
+        charge = sum(nu * stack.species[stack.index(name)].charge for name, nu in reaction.left)
+        if charge == 0 or isinstance(reaction.law, Blocked):
+            continue
+        affinity = reaction.level
+        for side, terms, sign in ((j - 1, reaction.left, 1), (j, reaction.right, -1)):
+            if 0 <= side < len(stack.layers):
+                carriers = {c.species.name: c for c in stack.layers[side].material.carriers}
+                for name, nu in terms:
+                    affinity = affinity + sign * nu * bulk_potential(carriers[name], stack.temperature)
+        return affinity / (charge * FARADAY)
+    return jnp.zeros(())
+
+
+def reservoir(
+    material: Material, side: str, temperature: Float[Array, ""], law: RateLaw | None = None
+) -> tuple[Reaction, ...]:
+    """Reactions of a contact that holds every carrier at its bulk chemical potential; side: 'left' or 'right'."""
+    sign = 1.0 if side == "left" else -1.0
+    return tuple(transfer(c.species.name, law, sign * bulk_potential(c, temperature)) for c in material.carriers)
+
+
+NODES = 401  # a layer, by default: 1e-4 in the charge and capacitance of a space charge
+
+
+def graded_mesh(material: Material, thickness: float, temperature: float, nodes: int = NODES) -> Float[Array, " face"]:
+    """Spacing of a layer that resolves its Debye length at both ends, in shares of the thickness."""
+    length = float(debye_length(material, temperature)) / float(thickness)
+    return jnp.asarray(graded(nodes, length, length))
