@@ -1,0 +1,200 @@
+"""The types of the numbers in a file: text with a unit -> SI float, and a schema that an editor understands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypeAliasType
+
+from ionics.config import units
+from ionics.config.model import Mapping, wrong
+from ionics.config.units import Dimension, UnitError
+
+NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+WITH_UNIT, MAYBE_UNIT = rf"^\s*{NUMBER}\s*[^0-9.\s].*$", rf"^\s*{NUMBER}\s*([^0-9.\s].*)?$"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Marks a float as a quantity of one dimension, within limits (SI)."""
+
+    dimension: Dimension
+    above: float | None = None
+    least: float | None = None
+    below: float | None = None
+    most: float | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict:
+        unit = self.dimension.unit
+        described = {
+            "description": self.dimension.name.capitalize() + (f" with its unit (SI: {unit})" if unit else ""),
+            "examples": [self.dimension.example],
+        }
+        text = {"type": "string", "pattern": WITH_UNIT if unit else MAYBE_UNIT}
+        if unit:
+            return text | described
+        limits = {
+            "exclusiveMinimum": self.above, "minimum": self.least, "exclusiveMaximum": self.below, "maximum": self.most
+        }  # fmt: skip
+        number = {"type": "number"} | {key: limit for key, limit in limits.items() if limit is not None}
+        return {"anyOf": [number, text]} | described
+
+    def read(self, raw: Any) -> float:
+        """The SI value, within its limits."""
+        try:
+            value = units.parse(raw, self.dimension)
+        except UnitError as error:
+            raise wrong(error.problem, error.valid) from None
+        for problem, holds in self._limits(value):
+            if not holds:
+                valid = f"write {self.dimension.name} that is, e.g. {self.dimension.example}"
+                raise wrong(f"must be {problem}", valid)
+        return value
+
+    def _limits(self, value: float):
+        unit = f" {self.dimension.unit}".rstrip()
+        if self.above is not None:
+            yield "positive" if self.above == 0 else f"above {self.above:g}{unit}", value > self.above
+        if self.least is not None:
+            yield "zero or positive" if self.least == 0 else f"at least {self.least:g}{unit}", value >= self.least
+        if self.below is not None:
+            yield f"below {self.below:g}{unit}", value < self.below
+        if self.most is not None:
+            yield f"at most {self.most:g}{unit}", value <= self.most
+
+
+def _type(name: str, dimension: Dimension, **limits: float) -> Any:
+    return TypeAliasType(name, Annotated[float, Quantity(dimension, **limits)])
+
+
+Ratio = _type("Ratio", units.RATIO)
+PositiveRatio = _type("PositiveRatio", units.RATIO, above=0)
+OpenFraction = _type("OpenFraction", units.RATIO, above=0, below=1)
+PhaseExponent = _type("PhaseExponent", replace(units.RATIO, example="0.9"), above=0, most=1)
+Permittivity = _type("Permittivity", replace(units.RATIO, example="13.2"), least=1)
+Length = _type("Length", units.LENGTH, above=0)
+Area = _type("Area", units.AREA, above=0)
+Temperature = _type("Temperature", units.TEMPERATURE, above=0)
+Voltage = _type("Voltage", units.VOLTAGE)
+Conductivity = _type("Conductivity", units.CONDUCTIVITY, above=0)
+Diffusivity = _type("Diffusivity", units.DIFFUSIVITY, above=0)
+Concentration = _type("Concentration", units.CONCENTRATION, above=0)
+FixedCharge = _type("FixedCharge", replace(units.CONCENTRATION, example="-100 mol/m^3"))
+MolarEnergy = _type("MolarEnergy", units.MOLAR_ENERGY)
+CurrentDensity = _type("CurrentDensity", units.CURRENT_DENSITY)
+ExchangeCurrent = _type("ExchangeCurrent", units.CURRENT_DENSITY, above=0)
+SurfaceCharge = _type("SurfaceCharge", units.SURFACE_CHARGE)
+AreaCapacitance = _type("AreaCapacitance", units.AREA_CAPACITANCE, above=0)
+AreaResistance = _type("AreaResistance", units.AREA_RESISTANCE, above=0)
+Resistance = _type("Resistance", units.RESISTANCE, above=0)
+Frequency = _type("Frequency", units.FREQUENCY, above=0)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A quantity of a dimension that only its reader knows: the text, and its SI value."""
+
+    text: str | float
+    value: float
+    unit: str  # SI
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls.read)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict:
+        return {
+            "anyOf": [{"type": "number"}, {"type": "string", "pattern": MAYBE_UNIT}],
+            "description": "A number with its unit",
+            "examples": ["10 ohm"],
+        }
+
+    @classmethod
+    def read(cls, raw: Any) -> Written:
+        """A finite number with a unit that exists."""
+        try:
+            return cls(raw, *units.parse_any(raw))
+        except UnitError as error:
+            raise wrong(error.problem, error.valid) from None
+
+    def of(self, dimension: Dimension) -> float:
+        """The SI value as a quantity of this dimension; UnitError if it is none."""
+        return units.parse(self.text, dimension)
+
+
+@dataclass(frozen=True)
+class SeriesResistance:
+    """ohm, or ohm times area."""
+
+    value: float
+    total: bool  # in ohm, so that an area is needed
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls.read)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict:
+        text = Quantity(units.AREA_RESISTANCE).__get_pydantic_json_schema__(schema, handler)
+        return text | {
+            "description": "A resistance times area, or a resistance (needs area)",
+            "examples": ["18 ohm", "5 ohm cm^2"],
+        }
+
+    @classmethod
+    def read(cls, raw: Any) -> SeriesResistance:
+        """Tried as ohm first."""
+        try:
+            units.parse(raw, units.RESISTANCE)
+        except UnitError:
+            return cls(Quantity(units.AREA_RESISTANCE, least=0).read(raw), False)
+        return cls(Quantity(units.RESISTANCE, least=0).read(raw), True)
+
+
+Q = TypeVar("Q")
+
+
+class Number(Mapping, Generic[Q]):
+    """A number and where it comes from; in your own file the bare quantity is enough."""
+
+    value: Q = Field(description="The quantity with its unit.")
+    temperature: Temperature | None = Field(None, description="At which it was measured.", examples=["298.15 K"])
+    source: str | None = Field(None, description="Citation.")
+    confidence: str | None = Field(None, description="How far to trust it.")
+    note: str | None = Field(None, description="Free text for the reader.")
+
+    @classmethod
+    def _prepare(cls, data: Any) -> Any:
+        return data if isinstance(data, dict) else {"value": data}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict:
+        reference = handler(schema)
+        definition = handler.resolve_ref_schema(reference)
+        full = dict(definition)
+        definition.clear()
+        definition |= {"anyOf": [full["properties"]["value"], full], "description": "A number, bare or with its source."}
+        return reference
+
+
+class Law(Number[Q], Generic[Q]):
+    """A number that may follow Arrhenius: value exp(-Ea/R (1/T - 1/temperature))."""
+
+    activation_energy: MolarEnergy | None = Field(None, description="Ea; constant without it.", examples=["0.5 eV"])
+
+    @model_validator(mode="after")
+    def _reference(self):
+        if self.activation_energy is not None and self.temperature is None:
+            raise wrong(
+                "required key missing: an activation energy needs the temperature at which `value` holds",
+                "write e.g. temperature: 298.15 K",
+                "temperature",
+            )
+        return self

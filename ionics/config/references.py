@@ -1,0 +1,226 @@
+"""What the schema cannot see: names that must exist, and statements that must agree with one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ionics.config import materials
+from ionics.config.equations import EquationError, Side, parse
+from ionics.config.errors import ConfigError, Problem, choices
+from ionics.config.material import Material, excess_charge, gaps, merged, unknown_material
+from ionics.config.schema import Config, Layer, Unit
+from ionics.config.units import UnitError
+
+Steps = tuple[str | int, ...]
+
+
+def resolve(config: Config) -> dict[str, Material]:
+    """Every material that is named, complete. Raises ConfigError."""
+    used = [(("stack", *path, "material"), layer.material) for path, layer in _flat(config)]
+    wanted = [(("materials", name), name) for name in config.materials] + used
+    found: dict[str, Material] = {}
+    problems: list[Problem] = []
+    for path, name in wanted:
+        if name in found:
+            continue
+        try:
+            found[name] = _lookup(config, name, path, ())
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if name in config.materials:
+            problems += _gaps(config, name, found[name])
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+    return found
+
+
+def _lookup(config: Config, name: str, path: Steps, seen: tuple[str, ...]) -> Material:
+    """A local material, or one of the library; a local one may be like the library's of the same name."""
+    local = config.materials.get(name) if name not in seen[-1:] else None
+    if local is None:
+        if name not in materials.names():
+            known = [*(k for k in config.materials if k != name), *materials.names()]
+            raise config.error(path, *unknown_material(name, known))
+        return materials.material(name)
+    if local.like is None:
+        return local
+    here = ("materials", name, "like")
+    if name in seen:
+        raise config.error(here, f"goes in a circle: {' -> '.join((*seen, name))}", "a material that stands on its own")
+    return merged(_lookup(config, local.like, here, (*seen, name)), local)
+
+
+def _gaps(config: Config, name: str, material: Material) -> Iterator[Problem]:
+    for gap in gaps(material):
+        hint = f", or start from the library with like: {name}" if name in materials.names() else ""
+        alone = config.materials[name].like is None
+        yield config.document.problem(("materials", name, *gap.key), gap.problem, gap.valid + (hint if alone else ""))
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError with everything that does not fit together."""
+    if config.stack is None:
+        return
+    problems = [*_names(config), *_layers(config), *_species(config)]
+    if not problems:  # what follows relies on the layers
+        problems = [*_junctions(config), *_contacts(config), *_study(config), *_free(config)]
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+
+
+def occupancy(config: Config, layer: Layer, carrier: str) -> float | None:
+    """Bulk occupancy: stated for the layer, else by the material, else the state of charge asked for."""
+    stated = config.material(layer.material).carriers[carrier].occupancy
+    held = config.study.state_of_charge.get(layer.name, {}) if config.study else {}
+    return layer.occupancy.get(carrier, stated.value if stated else held.get(carrier))
+
+
+def side(config: Config, layer: Layer) -> Side:
+    """A layer as a reaction sees it."""
+    carriers = config.material(layer.material).carriers
+    return Side(layer.name, {name: carrier.charge for name, carrier in carriers.items()})
+
+
+def between(names: list[str], key: str) -> int | None:
+    """Index of the layer to the right of the junction 'a | b'; None if they are no neighbours."""
+    words = tuple(word.strip() for word in key.split("|"))
+    return next((i for i in range(1, len(names)) if (names[i - 1], names[i]) == words), None)
+
+
+def _flat(config: Config) -> list[tuple[Steps, Layer]]:
+    return config.stack.flat() if config.stack else []
+
+
+def _names(config: Config) -> Iterator[Problem]:
+    seen: set[str] = set()
+    units = [(("layers", i), e) for i, e in enumerate(config.stack.layers) if isinstance(e, Unit)]
+    for path, entry in [*units, *_flat(config)]:
+        here = ("stack", *path, "name")
+        if "|" in entry.name:
+            yield config.document.problem(here, "'|' separates the layers of a junction", "a name without '|'")
+        if entry.name in seen:
+            yield config.document.problem(here, "two layers have this name", f"e.g. {entry.name} 2")
+        seen.add(entry.name)
+    for path, unit in units:
+        first, last = unit.layers[0], unit.layers[-1]
+        if first.material != last.material:
+            here = ("stack", *path, "layers", len(unit.layers) - 1, "material")
+            problem = f"a repeated unit ends in another material than it begins with ({first.material})"
+            yield config.document.problem(here, problem, "begin and end in the middle of a grain")
+
+
+def _layers(config: Config) -> Iterator[Problem]:
+    for path, layer in _flat(config):
+        here = ("stack", *path)
+        material = config.material(layer.material)
+        missing = next(gaps(material), None)
+        if missing and layer.material not in config.materials:
+            problem = f"{layer.material} cannot be a layer: {'.'.join(missing.key)} is not known"
+            hint = f"contact: lithium; or a local material like: {layer.material} that adds it"
+            yield config.document.problem((*here, "material"), problem, hint)
+            continue
+        yield from _occupancies(config, here, layer, material)
+
+
+def _occupancies(config: Config, here: Steps, layer: Layer, material: Material) -> Iterator[Problem]:
+    for name, value in layer.occupancy.items():
+        path = (*here, "occupancy", name)
+        if name not in material.carriers:
+            problem = f"{layer.material} has no carrier {name}"
+            yield config.document.problem(path, problem, choices(name, material.carriers, "its carriers"))
+        elif value >= 1 and material.carriers[name].statistics != "dilute":
+            yield config.document.problem(path, "must be below 1: each site holds one", "a share, e.g. 0.5")
+    for name in material.carriers:
+        if occupancy(config, layer, name) is None:
+            problem = f"required key missing: how full of {name} is {layer.material}"
+            yield config.document.problem((*here, "occupancy"), problem, f"write e.g. occupancy: {{{name}: 0.5}}")
+    excess = excess_charge(material, layer.occupancy)
+    if excess:
+        key = (*here, "occupancy") if layer.occupancy else (*here, "material")
+        problem = f"the bulk is not neutral: carriers and fixed_charge leave {excess:g} mol/m^3"
+        yield config.document.problem(key, problem, "leave fixed_charge out, or change it or the occupancies")
+
+
+def _species(config: Config) -> Iterator[Problem]:
+    first: dict[str, tuple[int, str]] = {}
+    for path, layer in _flat(config):
+        for name, carrier in config.material(layer.material).carriers.items():
+            charge, where = first.setdefault(name, (carrier.charge, layer.name))
+            if carrier.charge is not None and charge != carrier.charge:
+                problem = f"{name} has charge {carrier.charge} here but {charge} in {where}"
+                yield config.document.problem(("stack", *path, "material"), problem, "one charge per species")
+
+
+def _junctions(config: Config) -> Iterator[Problem]:
+    layers = [layer for _, layer in _flat(config)]
+    names = [layer.name for layer in layers]
+    known = [f"{a} | {b}" for a, b in zip(names, names[1:], strict=False)]
+    seen: set[int] = set()
+    for key, junction in config.stack.junctions.items():
+        path = ("stack", "junctions", key)
+        i = between(names, key)
+        if i is None or i in seen:
+            problem = "no such junction" if i is None else "the same junction twice"
+            yield config.document.problem(path, problem, choices(key, known, "junctions"), value=key)
+            continue
+        seen.add(i)
+        left, right = side(config, layers[i - 1]), side(config, layers[i])
+        for equation in junction.reactions:
+            try:
+                parse(equation, left, right)
+            except EquationError as error:
+                yield config.document.problem((*path, "reactions", equation), error.problem, error.valid, value=equation)
+        shared = [name for name in left.charges if name in right.charges]
+        for name in junction.carriers:
+            if name not in shared:
+                problem = f"{name} does not live in both {left.layer} and {right.layer}"
+                valid = choices(name, shared, "shared carriers")
+                yield config.document.problem((*path, "carriers", name), problem, valid)
+
+
+def _contacts(config: Config) -> Iterator[Problem]:
+    layers = [layer for _, layer in _flat(config)]
+    for where, layer in (("left", layers[0]), ("right", layers[-1])):
+        contact = getattr(config.stack, where)
+        carriers = side(config, layer).charges
+        needs = {"lithium": ["Li+"], "ohmic": ["e-", "h+"], "reservoir": list(carriers)}.get(contact.contact)
+        if needs is not None and not any(name in carriers for name in needs):
+            problem = f"a contact of this kind needs {' or '.join(needs) or 'a carrier'} in {layer.name}"
+            here = ("stack", where, "contact")
+            yield config.document.problem(here, problem, f"blocking; {layer.name} has {', '.join(carriers) or 'none'}")
+
+
+def _study(config: Config) -> Iterator[Problem]:
+    layers = {layer.name: layer for _, layer in _flat(config)}
+    for name, held in (config.study.state_of_charge if config.study else {}).items():
+        path = ("study", "state_of_charge", name)
+        if name not in layers:
+            yield config.document.problem(path, "no such layer", choices(name, layers, "layers"))
+            continue
+        carriers = config.material(layers[name].material).carriers
+        for species in held:
+            if species not in carriers:
+                problem = f"{name} has no carrier {species}"
+                yield config.document.problem((*path, species), problem, choices(species, carriers, "its carriers"))
+
+
+def _free(config: Config) -> Iterator[Problem]:
+    """Paths of free parameters, and the dimensions of their bounds."""
+    from ionics.config.leaves import target
+
+    if not config.fit or config.fit.model != "stack":
+        return
+    for key, free in config.fit.free.items():
+        path = ("fit", "free", key)
+        try:
+            dimension = target(config, key, path).dimension
+        except ConfigError as error:
+            yield from error.problems
+            continue
+        bounds = {("bounds", i): bound for i, bound in enumerate(free.bounds or ())}
+        for place, written in {("start",): free.start, **bounds}.items():
+            try:
+                _ = written.of(dimension) if written else None
+            except UnitError as error:
+                yield config.document.problem((*path, *place), error.problem, error.valid)
