@@ -50,10 +50,9 @@ def _split(text):
     """`Re(Z)/Ohm`, `Zs'[ohm]`, `Zre (ohms)`, `freq_Hz` -> the name and its unit."""
     if _normal(text) in ROLES:
         return text, ""
-    if text[:3].lower() in ("re(", "im("):  # Re(Y), Im(M): other quantities, not Re with a unit
-        patterns = (r"(.+?)\s*/\s*(.+)",)
-    else:
-        patterns = (r"(.+?)\s*/\s*(.+)", r"(.+?)\s*\[(.*)\]", r"(.+?)\s*\(([^()]*)\)", r"(.+)[_\s]([^_\s]+)")
+    patterns = [r"(.+?)\s*/\s*(.+)", r"(.+?)\s*\[(.*)\]", r"(.+?)[_\s]([µμumkMG]?(?:Hz|hz|[Oo]hms?|Ω|Ω)|deg|rad)"]
+    if text[:3].lower() not in ("re(", "im("):  # Re(Y), Im(M) are other quantities, not Re in a unit
+        patterns.append(r"(.+?)\s*\(([^()]*)\)")
     for pattern in patterns:
         match = re.fullmatch(pattern, text)
         if match and _normal(match[1]) in ROLES:

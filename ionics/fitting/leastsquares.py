@@ -21,6 +21,7 @@ from ionics.fitting.spectrum import DataError, Spectrum
 Weighting = Literal["modulus", "sigma", "unit"]
 PAD = 32  # spectra are padded to multiples of this many points, so that a series shares one compiled function
 SAME = 1e-6  # costs closer than this, relatively, are one optimum
+ROUNDING = 1e-10  # a misfit below this share of the data is no misfit
 ON_BOUND = 1e-6  # of the allowed range
 
 
@@ -41,11 +42,14 @@ def fit(
     spectrum: Spectrum,
     *,
     weighting: Weighting = "modulus",
+    start: Float[np.ndarray, " parameter"] | None = None,
     starts: int = 64,
     seed: int = 0,
     iterations: int = 200,
 ) -> FitResult:
-    """Fit a model to a spectrum from its given start and `starts` random ones, all as one compiled batch.
+    """Fit a model to a spectrum from a given start and `starts` random ones, all as one compiled batch.
+
+    start: parameter values to start from, the model's own where None.
 
     Minimised is chi^2 = sum_k |Z_k - Z(f_k)|^2 / s_k^2 over real and imaginary parts, with s_k = |Z_k|
     (`modulus`), the spectrum's sigma (`sigma`), or 1 ohm (`unit`); dof = 2 points - free parameters.
@@ -67,11 +71,13 @@ def fit(
             f"{spectrum.label}: {len(spectrum)} points cannot determine {len(parameters)} parameters; "
             f"valid: more than {len(parameters) / 2:g} points"
         )
-    begin = _starts(parameters, model.reach(spectrum), is_log, starts, seed)
+    given = [p.start for p in parameters] if start is None else start
+    begin = _starts(parameters, given, model.reach(spectrum), is_log, starts, seed)
     search = _batch(model, data, jnp.asarray(is_log), box, jnp.asarray(begin), iterations)
     ends, costs, codes = (np.asarray(x) for x in (search.at, search.cost, search.code))
     costs = np.where(codes == NONFINITE, np.inf, costs)
-    best = _choose(ends, costs, begin[0], box)
+    nil = ROUNDING**2 * float(np.sum(np.abs(np.asarray(data.impedance * data.weight)) ** 2))
+    best = _choose(ends, costs, begin[0], box, nil)
     if best is None:
         raise FitError(f"{spectrum.label}: none of {len(costs)} starts gave a finite impedance; check bounds and model")
     at = _polish(model, data, is_log, box, ends[best])
@@ -100,7 +106,7 @@ def fit(
         undetermined=found.sentences,
         start_costs=costs,
         start_codes=tuple(CODES[code] for code in codes),
-        starts_at_best=int(np.sum((codes == CONVERGED) & (costs <= cost * (1 + 1e-4)))),
+        starts_at_best=int(np.sum((codes == CONVERGED) & (costs <= cost * (1 + 1e-4) + nil))),
     )
 
 
@@ -113,13 +119,17 @@ def fit_series(
     seed: int = 0,
     iterations: int = 200,
 ) -> list[FitResult]:
-    """Fit each spectrum by itself with one compiled function.
+    """Fit each spectrum by itself, with one compiled function, from the values of the one before it.
 
-    Where two arcs could exchange their names, each result is the optimum nearest to the model's start, so
-    give a start that says which is which.
+    Spectra in the order of their temperature then keep the names of their arcs: of optima with equal chi^2
+    each fit takes the one nearest to its neighbour's, and the first the one nearest to the model's start.
     """
     options = {"weighting": weighting, "starts": starts, "seed": seed, "iterations": iterations}
-    return [fit(model, spectrum, **options) for spectrum in spectra]
+    results = []
+    for spectrum in spectra:
+        start = results[-1].values if results else None
+        results.append(fit(model, spectrum, start=start, **options))
+    return results
 
 
 # ---- data and unknowns
@@ -158,24 +168,24 @@ def _box(parameters):
     return Box(jnp.asarray(lower), jnp.asarray(upper), jnp.asarray(np.array(stride)))
 
 
-def _starts(parameters, reach, is_log, starts, seed):
+def _starts(parameters, given, reach, is_log, starts, seed):
     """The given start, then a Latin hypercube over the reach; rows are starts."""
-    given = [[_inner(parameter, parameter.start) for parameter in parameters]]
+    first = [[_inner(parameter, float(value)) for parameter, value in zip(parameters, given, strict=True)]]
     if not starts:
-        return np.array(given)
+        return np.array(first)
     from scipy.stats import qmc  # slow to import
 
     low, high = np.array(reach).T
     low, high = (np.where(is_log, np.log(np.where(is_log, edge, 1.0)), edge) for edge in (low, high))
     cube = qmc.LatinHypercube(len(parameters), seed=seed).random(starts)
-    return np.concatenate([np.array(given), low + cube * (high - low)])
+    return np.concatenate([np.array(first), low + cube * (high - low)])
 
 
-def _choose(ends, costs, given, box):
+def _choose(ends, costs, given, box, nil):
     """Index of the best end; among equal ones, that nearest to the given start."""
     if not np.isfinite(costs).any():
         return None
-    equal = np.flatnonzero(costs <= np.min(costs) * (1 + SAME))
+    equal = np.flatnonzero(costs <= np.min(costs) * (1 + SAME) + nil)
     distance = np.linalg.norm((ends[equal] - given) / np.asarray(box.stride), axis=1)
     return int(equal[np.argmin(distance)])
 
