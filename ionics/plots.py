@@ -15,7 +15,7 @@ import xarray as xr
 
 from ionics import results
 from ionics.constants import BOLTZMANN, ELEMENTARY_CHARGE
-from ionics.summary import PREFIXES, contributions, quantity, verdict
+from ionics.summary import PREFIXES, contributions, pretty_unit, quantity, verdict
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#F0E442")
 OTHERS = "#9A9A9A"
@@ -247,7 +247,7 @@ def plot_bode(ds: xr.Dataset, axes=None):
     """|Z| and -phase over frequency, on two axes one above the other."""
     upper, lower = _pair(axes, SIZES[plot_bode])
     z = results.impedance_of(ds.sortby("frequency"))
-    unit = _pretty(z.attrs["units"])
+    unit = pretty_unit(z.attrs["units"])
     frequency = z.frequency.values
     upper.loglog(frequency, abs(z.values), color=PALETTE[0], linewidth=1.8)
     upper.set_ylabel(f"|Z| ({unit})")
@@ -274,13 +274,14 @@ def plot_parts(ds: xr.Dataset, axes=None):
     upper.plot(frequency, z.values.real * scale, color=INK, linewidth=1.4)
     upper.set_ylabel(f"Re Z ({unit}), stacked")
     upper.set_ylim(min(0, float(z.values.real.min()) * scale), float(z.values.real.max()) * scale * 1.05)
-    for _, part, _, shade in shown:
-        lower.loglog(frequency, np.where(part.imag < 0, -part.imag, np.nan), color=shade, linewidth=1.6)
+    for k, (_, part, _, shade) in enumerate(shown):
+        style = {"color": shade, "linewidth": 1.8, "linestyle": "--" if k % 2 else "-"}
+        lower.loglog(frequency, np.where(part.imag < 0, -part.imag, np.nan), **style)
     total = -z.values.imag
     lower.loglog(frequency, np.where(total > 0, total, np.nan), color=INK, linewidth=1.4)
     biggest = total.max()
     lower.set_ylim(max(biggest / 1e5, 0.3 * total[total > 0].min()), 2 * biggest)
-    lower.set_ylabel(f"−Im Z ({_pretty(z.attrs['units'])})")
+    lower.set_ylabel(f"−Im Z ({pretty_unit(z.attrs['units'])})")
     _frequency_axis(upper, lower, frequency)
     upper.plot([], [], color=INK, linewidth=1.4, label="total")
     _legend_outside(upper, reverse=True)
@@ -473,7 +474,7 @@ def plot_fit(ds: xr.Dataset, figure=None):
     _fit_nyquist(nyquist, frequency, data * scale, model * scale, unit, point, line)
     upper.loglog(frequency, abs(data), **point)
     upper.loglog(frequency, abs(model), **line)
-    upper.set_ylabel(f"|Z| ({_pretty(ds.z_real.attrs['units'])})")
+    upper.set_ylabel(f"|Z| ({pretty_unit(ds.z_real.attrs['units'])})")
     middle.semilogx(frequency, -np.degrees(np.angle(data)), **point)
     middle.semilogx(frequency, -np.degrees(np.angle(model)), **line)
     middle.set_ylabel("−phase (°)")
@@ -577,29 +578,27 @@ def _inverse(celsius):
 
 def figures(ds: xr.Dataset) -> dict:
     """Every picture a result has, name -> matplotlib Figure."""
-    if ds.attrs.get("kind") == "fit":
-        drawn = {"fit": _draw(plot_fit)(ds)}
-        if ds.sizes["parameter"] > 1 and np.isfinite(ds.correlation.values).any():
-            drawn["correlation"] = _draw(plot_correlation)(ds)
-        return drawn
-    if ds.attrs.get("kind") == "series":
-        return {"arrhenius": _draw(plot_arrhenius)(ds)} if "arrhenius" in ds.dims else {}
-    drawn = {}
-    if "z_real" in ds:
-        drawn = {
-            "nyquist": _draw(plot_nyquist)(ds),
-            "bode": _draw(plot_bode)(ds),
-            "parts": _draw(plot_parts)(ds),
-        }
-    return drawn | {"profiles": _draw(plot_profiles)(ds)}
+    return {name: _draw(plot)(ds) for name, plot in _plots(ds).items()}
 
 
-def write_figures(ds: xr.Dataset, folder: Path, suffix: str = "") -> list[Path]:
-    """Save the pictures as PNG files and say where."""
+def _plots(ds) -> dict:
+    kind = ds.attrs.get("kind")
+    if kind == "fit":
+        several = ds.sizes["parameter"] > 1 and np.isfinite(ds.correlation.values).any()
+        return {"fit": plot_fit} | ({"correlation": plot_correlation} if several else {})
+    if kind == "series":
+        return {"arrhenius": plot_arrhenius} if "arrhenius" in ds.dims else {}
+    spectrum = {"nyquist": plot_nyquist, "bode": plot_bode, "parts": plot_parts} if "z_real" in ds else {}
+    return spectrum | {"profiles": plot_profiles}
+
+
+def write_figures(ds: xr.Dataset, folder: Path, suffix: str = "", only: str = "") -> list[Path]:
+    """Save the pictures (or the one named `only`) as PNG files and say where."""
     paths = []
-    for name, figure in figures(ds).items():
-        paths.append(Path(folder) / f"{name}{suffix}.png")
-        figure.savefig(paths[-1], dpi=DPI)
+    for name, plot in _plots(ds).items():
+        if only in ("", name):
+            paths.append(Path(folder) / f"{name}{suffix}.png")
+            _draw(plot)(ds).savefig(paths[-1], dpi=DPI)
     return paths
 
 
@@ -739,20 +738,13 @@ def _dash(k):
     return ("-", "--", "-.", ":")[k % 4]
 
 
-def _pretty(unit: str) -> str:
-    """`ohm cm^2` -> `Ω cm²`."""
-    for text, sign in (("ohm", "Ω"), ("^2", "²"), ("^3", "³"), ("^-1", "⁻¹"), ("^-2", "⁻²")):
-        unit = unit.replace(text, sign)
-    return unit
-
-
 def _scale(largest: float, unit: str) -> tuple[float, str]:
     """Factor and unit that keep the axis numbers between 1 and 10 000."""
     exponent = 3 * math.floor(math.log10(largest) / 3) if largest > 0 else 0
     if 0 <= math.log10(largest or 1) < 4:
         exponent = 0
     exponent = min(12, max(-6, exponent))
-    return 10.0**-exponent, PREFIXES[exponent] + _pretty(unit)
+    return 10.0**-exponent, PREFIXES[exponent] + pretty_unit(unit)
 
 
 def _length(width: float) -> tuple[float, str]:

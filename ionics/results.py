@@ -69,8 +69,8 @@ def versions() -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------- a run
 
 
-def to_dataset(stack, solution, impedance=None, frequency=None, origin: Origin | None = None) -> xr.Dataset:
-    """A solved stack and, if given, its impedance at `frequency` [Hz].
+def to_dataset(stack, solution, impedance=None, origin: Origin | None = None) -> xr.Dataset:
+    """A solved stack and, if given, its impedance.
 
     stack: transport.stack.Stack; solution: transport.equilibrium.Solution; impedance:
     transport.impedance.Impedance.
@@ -78,7 +78,7 @@ def to_dataset(stack, solution, impedance=None, frequency=None, origin: Origin |
     origin = origin or Origin()
     ds = xr.merge([_profiles(stack, solution), _elements(stack, impedance)])
     if impedance is not None:
-        ds = ds.merge(_spectrum(impedance, frequency))
+        ds = ds.merge(_spectrum(impedance))
     ds["voltage"] = scalar(solution.state.voltage, "V", "cell voltage, right metal minus left metal")
     ds["current"] = scalar(solution.state.current, "A/m^2", "current density, positive on discharge")
     ds["temperature"] = scalar(stack.temperature, "K", "temperature")
@@ -108,7 +108,7 @@ def _profiles(stack, solution) -> xr.Dataset:
         },
         coords={
             "x": variable(node, p.x, "m", "distance from the left contact"),
-            "layer": variable(node, names[np.asarray(p.layer)], "", "layer the node belongs to"),
+            "layer": variable(node, names[np.asarray(p.layer).astype(int)], "", "layer the node belongs to"),
             "carrier": [s.name for s in stack.species],
         },
     )
@@ -147,7 +147,7 @@ def _elements(stack, impedance) -> xr.Dataset:
             ),
             "nodes": (
                 axis,
-                [len(layers[n].mesh) if n in layers else 0 for n in names],
+                [layers[n].nodes if n in layers else 0 for n in names],
                 {"long_name": "nodes"},
             ),
             "repeats": variable(axis, [_repeats(stack, n) for n in names], "1", "times this element stands in series"),
@@ -172,7 +172,7 @@ def _repeats(stack, name: str) -> float:
     return 1.0
 
 
-def _spectrum(impedance, frequency) -> xr.Dataset:
+def _spectrum(impedance) -> xr.Dataset:
     z, parts = np.asarray(impedance.z) * OHM_M2, np.asarray(impedance.parts) * OHM_M2
     one, two = ("frequency",), ("element", "frequency")
     unit = "ohm cm^2"
@@ -184,7 +184,7 @@ def _spectrum(impedance, frequency) -> xr.Dataset:
             "z_part_imag": variable(two, parts.imag, unit, "imaginary part of the share of an element"),
         },
         coords={
-            "frequency": variable(one, frequency, "Hz", "frequency"),
+            "frequency": variable(one, impedance.frequency, "Hz", "frequency"),
             "element": list(impedance.elements),
         },
     )
@@ -321,7 +321,7 @@ def add_arrhenius(tree: xr.DataTree, points: Mapping[str, tuple], unit: str) -> 
 
 
 def impedance_of(ds: xr.Dataset) -> xr.DataArray:
-    """Z over frequency, complex, ohm cm^2 (ohm where a fit had no geometry)."""
+    """Z over frequency, complex; ohm cm^2 of a run, ohm of a fit."""
     return _complex(ds, "z_real", "z_imag").rename("z")
 
 

@@ -139,3 +139,21 @@ def quantity(value: float, unit: str, digits: int = 3, prefix: bool = True) -> s
     if "e" in text:
         text = f"{scaled:.0f}"
     return f"{text} {PREFIXES[exponent]}{unit}"
+
+
+def plus_minus(value: float, error: float) -> str:
+    """Value and error to the two digits of the error that mean something: `12.34 ± 0.56`, `(1.2 ± 0.3)e-06`."""
+    if not math.isfinite(error) or error <= 0 or value == 0:
+        return f"{value:.5g}"
+    exponent = math.floor(math.log10(max(abs(value), error)))
+    shift = exponent if not -3 <= exponent <= 4 else 0
+    decimals = max(0, min(12, 1 - math.floor(math.log10(error)) + shift))
+    text = f"{value / 10.0**shift:.{decimals}f} ± {error / 10.0**shift:.{decimals}f}"
+    return f"({text})e{shift:+03d}" if shift else text
+
+
+def pretty_unit(unit: str) -> str:
+    """`ohm cm^2` -> `Ω cm²`."""
+    for text, sign in (("ohm", "Ω"), ("^2", "²"), ("^3", "³"), ("^-1", "⁻¹"), ("^-2", "⁻²")):
+        unit = unit.replace(text, sign)
+    return "" if unit == "1" else unit

@@ -1,0 +1,5 @@
+"""`python -m ionics` is `ionics`."""
+
+from ionics.cli import main
+
+main()

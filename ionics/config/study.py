@@ -1,0 +1,157 @@
+"""A configuration as something one asks: `ionics.load(path).run()`, `.fit()`. The command line does no more."""
+
+from __future__ import annotations
+
+import functools
+import html
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ionics import config as door
+from ionics import plots, results  # plots registers the `.ionics` accessor
+from ionics.config import materials
+from ionics.config.schema import Config
+from ionics.transport.stack import Stack
+
+Progress = Callable[[str], None]
+__all__ = ["Progress", "Study", "load", "plots"]
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """The study in a YAML file, after overrides 'dotted.key=value'. Raises ConfigError."""
+    return Study(door.read(path, overrides))
+
+
+class Study:
+    """A checked configuration and the questions it can answer."""
+
+    def __init__(self, config: Config):
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        self.config = config
+
+    @functools.cached_property
+    def stack(self) -> Stack:
+        """The device, in SI."""
+        return door.build(self.config)
+
+    def run(self, progress: Progress | None = None) -> xr.Dataset:
+        """Equilibrium or steady state, and the impedance about it if asked. Raises ConfigError, NotConverged."""
+        from ionics.transport.impedance import impedance
+
+        tell, asked = progress or _silent, self.config.study
+        if asked is None:
+            raise self.config.error((), "nothing to run", "write e.g. study: {impedance: {from: 1 mHz, to: 1 MHz}}")
+        tell("building the stack")
+        stack = self.stack
+        tell("equilibrium")
+        solution = self._rest(stack)
+        if asked.operating_point != "equilibrium":
+            tell("steady state")
+            solution = self._under_drive(stack, solution)
+        spectrum = None
+        if asked.impedance is not None:
+            tell("impedance")
+            spectrum = impedance(stack, solution, asked.impedance.frequency)
+        return results.to_dataset(stack, solution, spectrum, self.origin)
+
+    def _rest(self, stack: Stack):
+        from ionics.transport.equilibrium import equilibrium
+        from ionics.transport.freedom import Overdetermined
+
+        try:
+            return equilibrium(stack, occupancy=self.occupancy)
+        except Overdetermined as error:
+            raise self.config.error(("study", "state_of_charge"), str(error)) from None
+
+    def _under_drive(self, stack: Stack, rest):
+        from ionics.transport.balance import Current, Voltage
+        from ionics.transport.steady import steady
+
+        point = self.config.study.operating_point
+        return steady(stack, Voltage(point.voltage) if point.current is None else Current(point.current), rest)
+
+    @property
+    def occupancy(self) -> dict[tuple[str, str], float]:
+        """(layer, carrier) -> mean occupancy held."""
+        charge = self.config.study.state_of_charge if self.config.study else {}
+        return {(layer, carrier): share for layer, own in charge.items() for carrier, share in own.items()}
+
+    def fit(self, data: str | Path | None = None, progress: Progress | None = None) -> xr.Dataset | xr.DataTree:
+        """Fit the spectrum, or the series of spectra, that the file or `data` names. Raises ConfigError, DataError."""
+        from ionics.config.fits import fit
+
+        return fit(self, data, progress or _silent)
+
+    def check(self) -> Any:
+        """The resolved stack as a table: what will be computed, and what to be careful about."""
+        from ionics.config.table import check
+
+        return check(self.config)
+
+    @property
+    def origin(self) -> results.Origin:
+        """What goes into the attributes of the results."""
+        config = self.config
+        return results.Origin(config.title, config.source, resolved(config), config.area, _citations(config))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Study {self.config.title or self.config.document.name}: {', '.join(self._questions()) or 'no question'}>"
+        )
+
+    def _questions(self) -> list[str]:
+        return [word for word, part in ((".run()", self.config.study), (".fit()", self.config.fit)) if part is not None]
+
+    def _repr_html_(self) -> str:
+        config = self.config
+        rows = "".join(
+            f"<tr><td>{html.escape(layer.name)}</td><td>{html.escape(layer.material)}</td>"
+            f"<td>{layer.thickness * 1e9:.4g} nm</td></tr>"
+            for _, layer in (config.stack.flat() if config.stack else [])
+        )
+        table = f"<table><tr><th>layer</th><th>material</th><th>thickness</th></tr>{rows}</table>" if rows else ""
+        title = html.escape(config.title or config.document.name)
+        return f"<p><b>{title}</b><br>{html.escape(config.source)}</p>{table}<p>{', '.join(self._questions())}</p>"
+
+
+def resolved(config: Config) -> str:
+    """The configuration as YAML that stands alone: overrides put in, library materials written out."""
+    from ruamel.yaml import YAML
+
+    values = dict(config.document.values)
+    library = {name: materials.document(name).values for name in _library(config)}
+    if library:
+        values["materials"] = library | values.get("materials", {})
+    yaml, text = YAML(), io.StringIO()
+    yaml.default_flow_style, yaml.width, yaml.allow_unicode = None, 120, True
+    yaml.dump(values, text)
+    return text.getvalue()
+
+
+def _library(config: Config) -> list[str]:
+    """Library materials that the stack uses and the file does not write out itself."""
+    known, wanted = materials.names(), []
+    todo = [layer.material for _, layer in config.stack.flat()] if config.stack else []
+    while todo:
+        name = todo.pop(0)
+        local = config.materials.get(name)
+        if local is not None and local.like and local.like != name:
+            todo.append(local.like)
+        elif local is None and name in known and name not in wanted:
+            wanted.append(name)
+    return wanted
+
+
+def _citations(config: Config) -> tuple[tuple[str, str], ...]:
+    names = dict.fromkeys(layer.material for _, layer in config.stack.flat()) if config.stack else {}
+    return tuple((name, source) for name in names for source in materials.citations(config.material(name)))
+
+
+def _silent(text: str) -> None:
+    """Progress that nobody watches."""

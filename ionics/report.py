@@ -1,0 +1,306 @@
+"""One HTML file per result: the verdict, tables, pictures, configuration, versions and sources. Opens offline."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from ionics import plots, results
+from ionics.summary import contributions, plus_minus, pretty_unit, quantity, verdict
+
+CAPTIONS = {
+    "nyquist": "Impedance in the complex plane. The filled arcs are the shares of the elements in series, from the "
+    "fastest to the slowest; together they are the black line.",
+    "bode": "Modulus and phase of the impedance.",
+    "parts": "Which element is which arc: real parts stacked, imaginary parts one by one.",
+    "profiles": "Potential, concentrations and electrochemical potentials (each relative to its left end): the whole "
+    "stack, then the junctions enlarged. A flat electrochemical potential means equilibrium.",
+    "fit": "Measured and fitted impedance, and the residuals relative to the fitted modulus.",
+    "correlation": "Correlation of the fitted parameters: near ±1, the data determine only a combination of the two.",
+    "arrhenius": "Conductivity (or conductance) times temperature against the inverse temperature.",
+}
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d2327; --soft: #5b6770; --line: #d8dee3; --paper: #ffffff; --tint: #f2f6f9;
+  --accent: #0072B2; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6eaed; --soft: #a3adb5; --line: #3a444c; --paper: #14191d;
+  --tint: #1d252b; --accent: #56B4E9; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 62rem; padding: 2.5rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif; }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
+.soft, figcaption, caption { color: var(--soft); font-size: .9rem; } p { margin: .3rem 0; }
+.verdict { background: var(--tint); border-left: 4px solid var(--accent); padding: .9rem 1.1rem; margin: 1.4rem 0;
+  border-radius: 0 6px 6px 0; } .verdict p:first-child { font-weight: 600; font-size: 1.05rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { font-weight: 600; font-size: .85rem; color: var(--soft); } th:first-child, td:first-child { text-align: left; }
+td.text { text-align: left; white-space: normal; } figure { margin: 1rem 0 2rem; break-inside: avoid; }
+img { max-width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line); border-radius: 6px;
+  padding: .4rem; }
+figcaption { margin-top: .4rem; } pre { background: var(--tint); padding: 1rem; border-radius: 6px; overflow-x: auto;
+  font: .82rem/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; } li { margin: .25rem 0; }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } pre { white-space: pre-wrap; }
+  h2 { break-after: avoid; } table { break-inside: avoid; } .verdict { border: 1px solid #999; } }
+"""
+
+
+def write_report(result: xr.Dataset | xr.DataTree, path: Path, pictures: Sequence[Path]) -> Path:
+    """Write the report of a run, a fit or a series; the pictures become part of the file."""
+    Path(path).write_text(report(result, pictures), encoding="utf-8")
+    return Path(path)
+
+
+def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> str:
+    """The report as HTML text."""
+    ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
+    kind = ds.attrs.get("kind", "run")
+    tables = {"run": _run_tables, "fit": _fit_tables, "series": _series_tables}[kind](ds)
+    title = ds.attrs.get("title") or {"run": "Stack", "fit": "Fit", "series": "Series of fits"}[kind]
+    if kind == "fit" and ds.attrs.get("label"):
+        title += f": {ds.attrs['label']}"
+    body = [
+        f"<h1>{_text(title)}</h1>",
+        f'<p class="soft">{_text(ds.attrs.get("source", ""))}</p>' if ds.attrs.get("source") else "",
+        f'<p class="soft">{_text(_made(ds))}</p>',
+        '<div class="verdict">' + "".join(f"<p>{_text(s)}</p>" for s in verdict(ds)) + "</div>",
+        *tables,
+        *(_figure(picture) for picture in pictures),
+        _sources(ds),
+        _notes(ds),
+        f"<h2>Configuration</h2><pre>{_text(ds.attrs.get('config', ''))}</pre>" if ds.attrs.get("config") else "",
+        _versions(ds),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_text(title)}</title><style>{STYLE}</style></head>\n<body>\n"
+        + "\n".join(part for part in body if part)
+        + "\n</body></html>\n"
+    )
+
+
+def _run_tables(ds) -> list[str]:
+    tables = [_parts_table(ds)] if "z_real" in ds else []
+    return [*tables, _stack_table(ds)]
+
+
+def _parts_table(ds) -> str:
+    table = contributions(ds)
+    ohm, farad = (pretty_unit(table[name].attrs["units"]) for name in ("resistance", "capacitance"))
+    area = float(ds.area) * 1e4 if "area" in ds else None
+    head = ["element", f"Re Z ({ohm})", *(["Re Z (Ω)"] if area else []), "share", "arc at", f"capacitance ({farad})"]
+    rows = []
+    for k, name in enumerate(table.element.values):
+        resistance, share = float(table.resistance[k]), float(table.share[k])
+        if name == "series resistance" and resistance == 0:
+            continue
+        rows.append(
+            [
+                str(name),
+                f"{resistance:.4g}",
+                *([f"{resistance / area:.4g}"] if area else []),
+                f"{100 * share:.1f} %",
+                _or_dash(float(table.peak_frequency[k]), lambda f: quantity(f, "Hz")),
+                _or_dash(float(table.capacitance[k]), lambda c: f"{c:.3g}"),
+            ]
+        )
+    low = quantity(float(ds.frequency.min()), "Hz")
+    caption = f"Real part of each share at {low}; capacitance from the summit of its arc, or where it blocks."
+    return _table("What makes up the impedance", head, rows, caption)
+
+
+def _stack_table(ds) -> str:
+    head = ["element", "material", "thickness", "permittivity", "Debye length", "nodes"]
+    rows = []
+    for k, name in enumerate(ds.element.values):
+        if ds.element_kind.values[k] != "layer":
+            continue
+        repeats = float(ds.repeats[k]) if "repeats" in ds else 1.0
+        rows.append(
+            [
+                str(name) + (f" (× {repeats:g})" if repeats != 1 else ""),
+                str(ds.material.values[k]),
+                quantity(float(ds.thickness[k]), "m"),
+                f"{float(ds.permittivity[k]):.4g}",
+                _or_dash(float(ds.debye_length[k]), lambda x: quantity(x, "m")),
+                f"{int(ds.nodes[k])}",
+            ]
+        )
+    return _table("The stack, from left to right", head, rows)
+
+
+def _fit_tables(ds) -> list[str]:
+    rows = []
+    for k, name in enumerate(ds.parameter.values):
+        value, error, bound = float(ds["value"][k]), float(ds.standard_error[k]), bool(ds.at_bound[k])
+        relative = f"{100 * error / abs(value):.2g} %" if math.isfinite(error) and value and not bound else "–"
+        words = "on its bound" if bound else ("not determined" if math.isinf(error) else "")
+        limits = f"{float(ds.lower[k]):.3g} to {float(ds.upper[k]):.3g}"
+        unit = pretty_unit(str(ds.parameter_unit.values[k]))
+        rows.append([str(name), plus_minus(value, error), unit, relative, limits, words])
+    head = ["parameter", "value ± standard error", "unit", "relative", "bounds", ""]
+    tables = [_table("Parameters", head, rows)]
+    if "derived" in ds.dims:
+        derived = [
+            [str(n), plus_minus(float(v), float(e)), pretty_unit(str(u))]
+            for n, v, e, u in zip(
+                ds.derived.values, ds.derived_value.values, ds.derived_error.values, ds.derived_unit.values, strict=True
+            )
+        ]
+        tables.append(_table("What follows from them", ["quantity", "value ± standard error", "unit"], derived))
+    return tables
+
+
+def _series_tables(ds) -> list[str]:
+    warm = "temperature" in ds
+    units = [pretty_unit(str(u)) for u in ds.parameter_unit.values]
+    names = [f"{n} ({u})" if u else str(n) for n, u in zip(ds.parameter.values, units, strict=True)]
+    head = ["spectrum", *(["T (°C)"] if warm else []), *names, "relative RMSE"]
+    rows = []
+    for k, spectrum in enumerate(ds.spectrum.values):
+        values = [plus_minus(float(v), float(e)) for v, e in zip(ds["value"][k], ds.standard_error[k], strict=True)]
+        celsius = [f"{float(ds.temperature[k]) - 273.15:.1f}"] if warm else []
+        rows.append([str(spectrum), *celsius, *values, f"{100 * float(ds.relative_rmse[k]):.2g} %"])
+    return [_table("Fitted parameters", head, rows)]
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
+    cells = "".join(f"<th>{_text(h)}</th>" for h in head)
+    body = "".join("<tr>" + "".join(f"<td>{_text(c)}</td>" for c in row) + "</tr>" for row in rows)
+    note = f'<p class="soft">{_text(caption)}</p>' if caption else ""
+    return f'<h2>{_text(title)}</h2><div class="scroll"><table><tr>{cells}</tr>{body}</table></div>{note}'
+
+
+def _figure(path: Path) -> str:
+    name = Path(path).stem
+    kind, _, which = name.partition("-")
+    caption = CAPTIONS.get(kind, name) + (f" ({which})" if which else "")
+    data = base64.b64encode(Path(path).read_bytes()).decode("ascii")
+    return (
+        f'<figure><img alt="{_text(name)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{_text(caption)}</figcaption></figure>"
+    )
+
+
+def _sources(ds) -> str:
+    materials = json.loads(ds.attrs.get("materials", "[]"))
+    if not materials:
+        return ""
+    items = "".join(f"<li><b>{_text(name)}</b>: {_text(citation)}</li>" for name, citation in materials)
+    return f"<h2>Sources of the material numbers</h2><ul>{items}</ul>"
+
+
+def _notes(ds) -> str:
+    notes = json.loads(ds.attrs.get("notes", "[]"))
+    digest = (
+        f"<li>SHA-256 of {_text(ds.attrs['data'])}: {_text(ds.attrs['sha256'])}</li>" if ds.attrs.get("sha256") else ""
+    )
+    items = "".join(f"<li>{_text(note)}</li>" for note in notes) + digest
+    return f"<h2>How the data were read</h2><ul>{items}</ul>" if items else ""
+
+
+def _versions(ds) -> str:
+    found: Mapping[str, str] = json.loads(ds.attrs.get("versions", "{}"))
+    words = ", ".join(f"{name} {version}" for name, version in found.items())
+    return f'<h2>Versions</h2><p class="soft">{_text(words)}</p>' if words else ""
+
+
+def _made(ds) -> str:
+    version = json.loads(ds.attrs.get("versions", "{}")).get("ionics-toolkit", "")
+    when = ds.attrs.get("created", "").replace("T", " ").replace("+00:00", " UTC")
+    return f"ionics {version}, {when}".strip(" ,")
+
+
+def _or_dash(value: float, write) -> str:
+    return write(value) if math.isfinite(value) else "–"
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+# ------------------------------------------------------------------------------------------------- the folder
+
+OWN_FILES = re.compile(
+    r"result\.nc|config\.yaml|report\.html|(nyquist|bode|parts|profiles|fit|correlation|arrhenius)(-.*)?\.png"
+)
+
+
+def open_result(path: str | Path) -> xr.Dataset | xr.DataTree:
+    """A result from its folder or its file; `.ionics` draws it."""
+    return results.open_result(path)
+
+
+def write_result(
+    result: xr.Dataset | xr.DataTree, folder: str | Path, progress: Callable[[str], None] | None = None
+) -> Path:
+    """Write result.nc, config.yaml, the pictures and report.html as one folder that appears when it is whole.
+
+    A folder that holds nothing but an earlier result is replaced; any other folder with files in it is refused with
+    FileExistsError.
+    """
+    folder, tell = Path(folder), progress or (lambda text: None)
+    check_folder(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        tell("writing the result")
+        results.save(result, new / "result.nc")
+        (new / "config.yaml").write_text(result.attrs.get("config", ""), encoding="utf-8")
+        tell("drawing")
+        draw(result, new)
+        new.chmod(0o755)
+        _swap(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def draw(result: xr.Dataset | xr.DataTree, folder: Path) -> list[Path]:
+    """The pictures and the report of a result, into an existing folder."""
+    ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
+    pictures = plots.write_figures(ds, folder)
+    if isinstance(result, xr.DataTree):
+        for name, member in result.children.items():
+            pictures += plots.write_figures(member.to_dataset(inherit=False), folder, suffix=f"-{name}", only="fit")
+    return [*pictures, write_report(result, folder / "report.html", pictures)]
+
+
+def check_folder(folder: Path) -> None:
+    """Raise FileExistsError unless the folder is missing, empty, or holds nothing but an earlier result."""
+    folder = Path(folder)
+    if folder.is_dir():
+        foreign = sorted(entry.name for entry in folder.iterdir() if not OWN_FILES.fullmatch(entry.name))
+        if foreign:
+            raise FileExistsError(
+                f"{folder}: holds {foreign[0]}, which is no part of an ionics result; "
+                "give another folder with --out, or move that file"
+            )
+    elif folder.exists():
+        raise FileExistsError(f"{folder}: is a file; give a folder with --out")
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put the new folder in the place of the old one, which stays until the new one is there."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    folder.rename(old / "before")
+    try:
+        new.rename(folder)
+    except OSError:
+        (old / "before").rename(folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
