@@ -15,6 +15,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float
 
 Impedance = Complex[Array, " frequency"]  # ohm
@@ -31,7 +32,7 @@ class AbstractCircuit(eqx.Module):
     def elements(self) -> tuple[AbstractElement, ...]:
         """The elements in the order they are written."""
 
-    def impedance(self, omega: Float[Array, " frequency"]) -> Impedance:
+    def impedance(self, omega: Float[Array | np.ndarray, " frequency"]) -> Impedance:
         """Impedance [ohm] at the angular frequency omega [rad s-1]."""
         omega = jnp.asarray(omega, dtype=float)
         complex_valued = jax.tree.map(lambda leaf: jax.lax.complex(leaf, jnp.zeros_like(leaf)), self)

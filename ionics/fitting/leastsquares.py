@@ -173,11 +173,11 @@ def _starts(parameters, given, reach, is_log, starts, seed):
     first = [[_inner(parameter, float(value)) for parameter, value in zip(parameters, given, strict=True)]]
     if not starts:
         return np.array(first)
-    from scipy.stats import qmc  # slow to import
-
     low, high = np.array(reach).T
     low, high = (np.where(is_log, np.log(np.where(is_log, edge, 1.0)), edge) for edge in (low, high))
-    cube = qmc.LatinHypercube(len(parameters), seed=seed).random(starts)
+    rng = np.random.default_rng(seed)
+    rank = rng.permuted(np.tile(np.arange(starts), (len(parameters), 1)), axis=1).T
+    cube = (rank + rng.random(rank.shape)) / starts
     return np.concatenate([np.array(first), low + cube * (high - low)])
 
 
@@ -223,7 +223,12 @@ def _polish(model, data, is_log, box, at):
     inside = np.clip(at, lower + 1e-12 * (upper - lower), upper - 1e-12 * (upper - lower))
     tight = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15, "max_nfev": 100}
     ended = least_squares(
-        lambda x: both(x)[0], inside, jac=lambda x: both(x)[1], bounds=(lower, upper), x_scale="jac", **tight
+        lambda x: both(x)[0],
+        inside,
+        jac=lambda x: both(x)[1],  # pyright: ignore[reportArgumentType]  (the stubs lag behind)
+        bounds=(lower, upper),
+        x_scale="jac",
+        **tight,
     )
     before = both(at)[0]
     return ended.x if 2 * ended.cost < before @ before else at

@@ -48,5 +48,5 @@ def remarks(
     steps = np.diff(frequency)
     if not (np.all(steps > 0) or np.all(steps < 0)):
         yield "the frequencies were not in order and were sorted"
-    if np.any(impedance.real < 0):
-        yield f"{np.sum(impedance.real < 0)} points have a negative real part"
+    if np.any(np.real(impedance) < 0):
+        yield f"{np.sum(np.real(impedance) < 0)} points have a negative real part"

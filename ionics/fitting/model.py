@@ -66,6 +66,7 @@ class AbstractModel(eqx.Module):
 class CircuitModel(AbstractModel):
     """An equivalent circuit with its values as free parameters.
 
+    circuit: elements composed as values, or text for `parse`; start: parameter name -> value to start from;
     bounds: parameter name -> (lower, upper) instead of the element's own; fixed: names to hold at their
     value. Random starts are drawn from what the spectrum can resolve (its range of |Z| and of frequency).
     """
@@ -77,20 +78,27 @@ class CircuitModel(AbstractModel):
     def __init__(
         self,
         circuit: AbstractCircuit | str,
+        start: Mapping[str, float] | None = None,
         bounds: Mapping[str, tuple[float, float]] | None = None,
         fixed: Sequence[str] = (),
     ):
-        self.circuit = labelled(parse(circuit) if isinstance(circuit, str) else circuit)
+        given = start or {}
+        typical = dict(bounds or {}) if isinstance(circuit, str) else {}  # typical values move inside these
         self.bounds = tuple((name, (float(low), float(high))) for name, (low, high) in (bounds or {}).items())
         self.fixed = tuple(fixed)
-
-    def __check_init__(self):
+        self.circuit = labelled(parse(circuit) if isinstance(circuit, str) else circuit)
         names = [name for name, _, _ in self._leaves()]
-        if len(set(names)) < len(names):
-            raise ValueError(f"circuit {self.circuit}: two elements have the same label")
-        for name in (*self.fixed, *dict(self.bounds)):
+        for name in (*given, *self.fixed, *dict(self.bounds)):
             if name not in names:
                 raise ValueError(f"circuit {self.circuit} has no parameter '{name}'; it has {', '.join(names)}")
+        if len(set(names)) < len(names):
+            raise ValueError(f"circuit {self.circuit}: two elements have the same label")
+        values = [
+            given.get(name, _inside(float(value), *typical[name]) if name in typical else value)
+            for name, _, value in self._leaves()
+        ]
+        leaves = [jnp.asarray(value, dtype=float) for value in values]
+        self.circuit = jax.tree.unflatten(jax.tree.structure(self.circuit), leaves)
 
     def _leaves(self):
         """Name, facts and value of every leaf of the circuit, in the order of its leaves."""
@@ -130,6 +138,10 @@ class CircuitModel(AbstractModel):
             low, high = max(low, parameter.lower), min(high, parameter.upper)
             result.append((low, high) if low < high else (parameter.lower, parameter.upper))
         return tuple(result)
+
+
+def _inside(value, lower, upper):
+    return value if lower <= value <= upper else (lower * upper) ** 0.5 if lower > 0 else (lower + upper) / 2
 
 
 @dataclass(frozen=True)

@@ -118,9 +118,8 @@ def _biologic(path, lines):
     head = int(match[1]) - 1 if match else -1
     if not 1 < head < len(lines) or "\t" not in lines[head]:
         raise DataError(f"{path}, line 2: expected 'Nb header lines : N' with the column names on line N")
-    table = fill(Table(str(path), split(lines[head], "\t"), delimiter="\t"), lines, head + 1)
-    if table.names[-1] == "":
-        table.names.pop()
+    names = [name for name in split(lines[head], "\t") if name]
+    table = fill(Table(str(path), names, delimiter="\t"), lines, head + 1)
     if not table.rows:
         raise DataError(f"{path}: no data after the header on line {head + 1}")
     return table

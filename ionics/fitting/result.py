@@ -76,7 +76,7 @@ class FitResult:
     @property
     def systematic(self) -> bool:
         """Whether residuals run in stretches of one sign, as those of a wrong model do (runs test)."""
-        return any(_runs_score(part) < -3.0 for part in (self.residuals.real, self.residuals.imag))
+        return any(_runs_score(part) < -3.0 for part in (np.real(self.residuals), np.imag(self.residuals)))
 
     @property
     def verdict(self) -> str:

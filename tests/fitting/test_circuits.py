@@ -116,6 +116,14 @@ def test_a_text_that_is_no_circuit_is_refused_at_its_place(text, message):
         parse(text)
 
 
+def test_a_bare_circuit_starts_inside_the_bounds_it_is_given_and_where_it_is_told():
+    model = CircuitModel("R0-p(R1,C1)", start={"R1": 7.0}, bounds={"R0": (1.0, 100.0)})
+    assert [p.start for p in model.parameters][:2] == pytest.approx([10.0, 7.0])
+    outside = CircuitModel(R(5.0) + C(1e-6), bounds={"R0": (10.0, 20.0)})
+    with pytest.raises(ValueError, match="start 5 is outside its bounds 10 to 20"):
+        _ = outside.parameters
+
+
 def test_names_that_a_circuit_does_not_have_are_refused():
     with pytest.raises(CircuitError, match="has no parameter R7; it has R0, C0"):
         parse("R0-C0", {"R7": 1.0})

@@ -25,8 +25,8 @@ def test_errors_of_the_geometry_add_in_squares():
     capacitance = pellet.specific_capacitance(Measured(1e-6, 0.0, "F"))
     assert capacitance.value == pytest.approx(1e-6 / 0.5)
     assert capacitance.error / capacitance.value == pytest.approx(0.02)
-    with pytest.raises(ValueError, match="area 0; valid: > 0"):
-        Geometry(1e-3, 0)
+    with pytest.raises(ValueError, match=r"area 0\.0; valid: > 0"):
+        Geometry(1e-3, 0.0)
 
 
 def test_an_effective_capacitance_with_exponent_one_is_the_capacitance():
