@@ -28,7 +28,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def build(config: Config) -> Stack:
-    """The physics of a checked configuration, in float64; after it the configuration is not needed. Raises ConfigError."""
+    """The physics of a checked configuration, in float64; the configuration is not needed after it."""
     _float64()
     from ionics.config.assembly import build as implementation
 

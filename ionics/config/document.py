@@ -57,9 +57,7 @@ class Document:
 
     def problem(self, path: Path_, problem: str, valid: str = "", value: str | None = None) -> Problem:
         """What is wrong with the value at a path."""
-        return Problem(
-            self.where(path), self.dotted(path), self.text(path) if value is None else value, problem, valid
-        )
+        return Problem(self.where(path), self.dotted(path), self.text(path) if value is None else value, problem, valid)
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Document:
@@ -125,7 +123,9 @@ def _convert(document: Document, node, path: Path_, source: str | None) -> Any:
     """The plain value of a node; notes where it stands."""
     document.places.setdefault(path, source or f"{document.name}:{node.start_mark.line + 1}")
     if len(path) > DEPTH or len(document.places) > SIZE:
-        raise ConfigError(document.problem(path, "nested too deeply or too large", "no anchor may contain itself", "..."))
+        raise ConfigError(
+            document.problem(path, "nested too deeply or too large", "no anchor may contain itself", "...")
+        )
     if node.id == "scalar":
         document.texts[path] = node.value
         return _scalar(node)

@@ -68,7 +68,8 @@ def _term(term: str, left: Side, right: Side) -> tuple[str, int, Side]:
         raise EquationError(f"{name} lives in neither {left.layer} nor {right.layer}", near)
     if len(homes) == 2:
         raise EquationError(
-            f"{name} lives in {left.layer} and in {right.layer}", f"say which: {name}({left.layer}) or {name}({right.layer})"
+            f"{name} lives in {left.layer} and in {right.layer}",
+            f"say which: {name}({left.layer}) or {name}({right.layer})",
         )
     return name, count, homes[0]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping as MappingLike
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingLike
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -159,7 +160,7 @@ def gaps(material: Material) -> Iterator[Gap]:
 
 def _carrier_gaps(carrier: Carrier) -> Iterator[Gap]:
     for key, field in Carrier.model_fields.items():
-        if key in ("charge", "statistics", "sites", "occupancy") and getattr(carrier, key) is None:
+        if key in ("charge", "statistics", "sites") and getattr(carrier, key) is None:
             yield _missing((key,), f"{key}: {field.examples[0]}")
     if carrier.conductivity is None and carrier.diffusivity is None:
         yield _missing(("conductivity",), "conductivity: 1e-4 S/cm, or a diffusivity")

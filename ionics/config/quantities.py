@@ -180,7 +180,10 @@ class Number(Mapping, Generic[Q]):
         definition = handler.resolve_ref_schema(reference)
         full = dict(definition)
         definition.clear()
-        definition |= {"anyOf": [full["properties"]["value"], full], "description": "A number, bare or with its source."}
+        definition |= {
+            "anyOf": [full["properties"]["value"], full],
+            "description": "A number, bare or with its source.",
+        }
         return reference
 
 

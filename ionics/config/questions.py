@@ -164,9 +164,7 @@ class Fit(Mapping):
     circuit: str | None = Field(None, description="E.g. R0-p(R1,CPE1)-CPE2.", examples=["R0-p(R1,CPE1)-CPE2"])
     weighting: _or_word("modulus", Weighting) = Field("modulus", description="How much each point counts.")
     starts: int = Field(64, description="Random starts.", ge=1, le=100_000)
-    free: dict[str, FreeParameter] = Field(
-        {}, description="Circuit parameters, or dotted paths into the stack."
-    )
+    free: dict[str, FreeParameter] = Field({}, description="Circuit parameters, or dotted paths into the stack.")
     series: Series | None = Field(None, description="For a folder of files.")
     arrhenius: list[str] = Field([], description="Activation energies of these are reported.", examples=["[R1]"])
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from ionics.config import materials
+from ionics.config.conversion import occupancy
 from ionics.config.equations import EquationError, Side, parse
 from ionics.config.errors import ConfigError, Problem, choices
 from ionics.config.material import Material, excess_charge, gaps, merged, unknown_material
@@ -67,13 +69,6 @@ def check(config: Config) -> None:
         problems = [*_junctions(config), *_contacts(config), *_study(config), *_free(config)]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
-
-
-def occupancy(config: Config, layer: Layer, carrier: str) -> float | None:
-    """Bulk occupancy: stated for the layer, else by the material, else the state of charge asked for."""
-    stated = config.material(layer.material).carriers[carrier].occupancy
-    held = config.study.state_of_charge.get(layer.name, {}) if config.study else {}
-    return layer.occupancy.get(carrier, stated.value if stated else held.get(carrier))
 
 
 def side(config: Config, layer: Layer) -> Side:
@@ -155,7 +150,7 @@ def _species(config: Config) -> Iterator[Problem]:
 def _junctions(config: Config) -> Iterator[Problem]:
     layers = [layer for _, layer in _flat(config)]
     names = [layer.name for layer in layers]
-    known = [f"{a} | {b}" for a, b in zip(names, names[1:], strict=False)]
+    known = [f"{a} | {b}" for a, b in pairwise(names)]
     seen: set[int] = set()
     for key, junction in config.stack.junctions.items():
         path = ("stack", "junctions", key)
@@ -170,7 +165,9 @@ def _junctions(config: Config) -> Iterator[Problem]:
             try:
                 parse(equation, left, right)
             except EquationError as error:
-                yield config.document.problem((*path, "reactions", equation), error.problem, error.valid, value=equation)
+                yield config.document.problem(
+                    (*path, "reactions", equation), error.problem, error.valid, value=equation
+                )
         shared = [name for name in left.charges if name in right.charges]
         for name in junction.carriers:
             if name not in shared:

@@ -48,7 +48,7 @@ def _law_rules(schema: dict[str, Any]) -> None:
             "if": {"properties": {"law": {"const": law}}, "required": ["law"]},
             "then": {
                 "required": [LAW_NEEDS[law]] if law in LAW_NEEDS else [],
-                "properties": {key: False for key in sorted(every - set(known))},
+                "properties": dict.fromkeys(sorted(every - set(known)), False),
             },
         }
         for law, known in LAW_KEYS.items()
@@ -76,9 +76,7 @@ class Rate(Mapping):
     def _only_what_the_law_needs(self):
         needed = LAW_NEEDS.get(self.law)
         if needed and getattr(self, needed) is None:
-            raise wrong(
-                f"required key missing for law {self.law}", f"write e.g. {needed}: {EXAMPLES[needed]}", needed
-            )
+            raise wrong(f"required key missing for law {self.law}", f"write e.g. {needed}: {EXAMPLES[needed]}", needed)
         for key in ("exchange_current", "alpha", "resistance", "occupancy_dependent"):
             if getattr(self, key) is not None and key not in LAW_KEYS[self.law]:
                 takes = ", ".join(LAW_KEYS[self.law]) or "no further keys"
@@ -165,7 +163,9 @@ class Contact(Face):
             raise wrong("nothing crosses a blocking contact", "contact: lithium, ohmic or reservoir", min(laws))
         if self.law is None and laws:
             raise wrong(
-                "required key missing", f"write e.g. law: {'linear' if 'resistance' in laws else 'butler-volmer'}", "law"
+                "required key missing",
+                f"write e.g. law: {'linear' if 'resistance' in laws else 'butler-volmer'}",
+                "law",
             )
         if self.contact == "blocking" and self.space_charge_potential is not None:
             raise wrong("no reaction defines flat band here", "dipole: 0 V", "space_charge_potential")
@@ -187,7 +187,9 @@ class Layer(Mapping):
     name: str = Field(description="Unique.", examples=["electrolyte"], min_length=1)
     material: str = Field(description="Local or from the library.", examples=["LiPON"])
     thickness: Length = Field(description="Of the slab.", examples=["5 nm"])
-    nodes: int = Field(161, description="Mesh points, both ends included.", examples=["161"], ge=5, le=20001)
+    nodes: int | None = Field(
+        None, description="Mesh points, both ends included (default 401).", examples=["401"], ge=5, le=20001
+    )
     occupancy: dict[str, PositiveRatio] = Field({}, description="Bulk occupancy of carriers in this layer.")
 
 
@@ -244,12 +246,18 @@ class Config(Mapping):
     @model_validator(mode="after")
     def _complete(self):
         if self.stack is not None and self.temperature is None:
-            raise wrong("required key missing: a stack has a temperature", "write e.g. temperature: 298.15 K", "temperature")
+            raise wrong(
+                "required key missing: a stack has a temperature", "write e.g. temperature: 298.15 K", "temperature"
+            )
         if self.series_resistance and self.series_resistance.total and self.area is None:
             raise wrong("ohm needs an area", "give ohm cm^2, or add e.g. area: 1 cm^2", "series_resistance")
         wants = "study" if self.study else "fit" if self.fit and self.fit.model == "stack" else ""
         if wants and self.stack is None:
-            raise wrong(f"required key missing: {wants} asks for a stack", "write stack: {left: ..., layers: ..., right: ...}", "stack")
+            raise wrong(
+                f"required key missing: {wants} asks for a stack",
+                "write stack: {left: ..., layers: ..., right: ...}",
+                "stack",
+            )
         return self
 
     @property
