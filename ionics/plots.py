@@ -53,7 +53,7 @@ def plot_nyquist(ds: xr.Dataset, ax=None, *, resize: bool | None = None):
         _legend_outside(ax, title=f"real part at {quantity(float(ds.frequency.min()), 'Hz')}")
     if resize:
         _shape(ax, labels)
-    _note_cropped(ax, frequency, fine * scale, unit)
+    _note_cropped(ax, frequency, fine * scale, quantity(abs(fine[-1]), pretty_unit(z.attrs["units"])))
     _mark_decades(ax, frequency, fine * scale)
     return ax
 
@@ -235,11 +235,11 @@ def _free_place(place, size, line, taken, room):
     return None
 
 
-def _note_cropped(ax, frequency, z, unit):
+def _note_cropped(ax, frequency, z, whole: str):
+    """Say how large |Z| (`whole`, in words) gets at the last frequency, if the axes do not show it."""
     right, top = ax.get_xlim()[1], ax.get_ylim()[1]
-    if -z.imag.max() < -top or z.real.max() > right or -z.imag.min() > top:
-        size = f"{abs(z[-1]):.3g}" if abs(z[-1]) < 1e4 else f"{abs(z[-1]):,.0f}".replace(",", " ")
-        text = f"continues to |Z| = {size} {unit} at {quantity(float(frequency[-1]), 'Hz')}"
+    if z.real.max() > right or -z.imag.min() > top:
+        text = f"continues to |Z| = {whole} at {quantity(float(frequency[-1]), 'Hz')}"
         ax.set_title(text, loc="right", fontsize=SMALL, color=INK)
 
 
@@ -471,7 +471,8 @@ def plot_fit(ds: xr.Dataset, figure=None):
         "color": PALETTE[0],
     }
     line = {"color": PALETTE[5], "linewidth": 1.5, "zorder": 3}
-    _fit_nyquist(nyquist, frequency, data * scale, model * scale, unit, point, line)
+    whole = quantity(abs(model[0]), pretty_unit(ds.z_real.attrs["units"]))
+    _fit_nyquist(nyquist, frequency, data * scale, model * scale, unit, whole, point, line)
     upper.loglog(frequency, abs(data), **point)
     upper.loglog(frequency, abs(model), **line)
     upper.set_ylabel(f"|Z| ({pretty_unit(ds.z_real.attrs['units'])})")
@@ -488,7 +489,7 @@ def plot_fit(ds: xr.Dataset, figure=None):
     return np.array([nyquist, upper, middle, lower])
 
 
-def _fit_nyquist(ax, frequency, data, model, unit, point, line):
+def _fit_nyquist(ax, frequency, data, model, unit, whole, point, line):
     ax.plot(data.real, -data.imag, label="measured", **point)
     fine_frequency, fine = _smooth(frequency, model)
     ax.plot(fine.real, -fine.imag, label="fitted", **line)
@@ -496,7 +497,7 @@ def _fit_nyquist(ax, frequency, data, model, unit, point, line):
     ax.set_xlabel(f"Re Z ({unit})")
     ax.set_ylabel(f"−Im Z ({unit})")
     _dress(ax)
-    _note_cropped(ax, fine_frequency, fine, unit)
+    _note_cropped(ax, fine_frequency, fine, whole)
     _mark_decades(ax, fine_frequency, fine)
     ax.legend(loc="upper left", frameon=True, facecolor="white", edgecolor="none", framealpha=0.8, fontsize=9)
 

@@ -6,8 +6,6 @@ import base64
 import html
 import json
 import math
-import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import xarray as xr
 
 from ionics import plots, results
+from ionics.folder import replacing
 from ionics.summary import contributions, plus_minus, pretty_unit, quantity, verdict
 
 CAPTIONS = {
@@ -231,15 +230,6 @@ def _text(value: object) -> str:
 
 # ------------------------------------------------------------------------------------------------- the folder
 
-OWN_FILES = re.compile(
-    r"result\.nc|config\.yaml|report\.html|(nyquist|bode|parts|profiles|fit|correlation|arrhenius)(-.*)?\.png"
-)
-
-
-def open_result(path: str | Path) -> xr.Dataset | xr.DataTree:
-    """A result from its folder or its file; `.ionics` draws it."""
-    return results.open_result(path)
-
 
 def write_result(
     result: xr.Dataset | xr.DataTree, folder: str | Path, progress: Callable[[str], None] | None = None
@@ -249,58 +239,29 @@ def write_result(
     A folder that holds nothing but an earlier result is replaced; any other folder with files in it is refused with
     FileExistsError.
     """
-    folder, tell = Path(folder), progress or (lambda text: None)
-    check_folder(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    tell = progress or (lambda text: None)
+    with replacing(Path(folder)) as new:
         tell("writing the result")
         results.save(result, new / "result.nc")
         (new / "config.yaml").write_text(result.attrs.get("config", ""), encoding="utf-8")
         tell("drawing")
         draw(result, new)
-        new.chmod(0o755)
-        _swap(new, folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    return folder
+    return Path(folder)
+
+
+def redraw(result: xr.Dataset | xr.DataTree, folder: str | Path) -> list[Path]:
+    """Draw the pictures and the report of a result again, into the folder it is in or another."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".drawing.", dir=folder) as new:
+        return [path.replace(folder / path.name) for path in draw(result, Path(new))]
 
 
 def draw(result: xr.Dataset | xr.DataTree, folder: Path) -> list[Path]:
     """The pictures and the report of a result, into an existing folder."""
-    ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
-    pictures = plots.write_figures(ds, folder)
+    pictures = plots.write_figures(result.to_dataset() if isinstance(result, xr.DataTree) else result, folder)
     if isinstance(result, xr.DataTree):
         for name, member in result.children.items():
-            pictures += plots.write_figures(member.to_dataset(inherit=False), folder, suffix=f"-{name}", only="fit")
+            ds = member.to_dataset(inherit=False)
+            pictures += plots.write_figures(ds, folder, suffix=f"-{name}", only="fit")
     return [*pictures, write_report(result, folder / "report.html", pictures)]
-
-
-def check_folder(folder: Path) -> None:
-    """Raise FileExistsError unless the folder is missing, empty, or holds nothing but an earlier result."""
-    folder = Path(folder)
-    if folder.is_dir():
-        foreign = sorted(entry.name for entry in folder.iterdir() if not OWN_FILES.fullmatch(entry.name))
-        if foreign:
-            raise FileExistsError(
-                f"{folder}: holds {foreign[0]}, which is no part of an ionics result; "
-                "give another folder with --out, or move that file"
-            )
-    elif folder.exists():
-        raise FileExistsError(f"{folder}: is a file; give a folder with --out")
-
-
-def _swap(new: Path, folder: Path) -> None:
-    """Put the new folder in the place of the old one, which stays until the new one is there."""
-    if not folder.exists():
-        new.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-    folder.rename(old / "before")
-    try:
-        new.rename(folder)
-    except OSError:
-        (old / "before").rename(folder)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)

@@ -94,9 +94,11 @@ def to_dataset(stack, solution, impedance=None, origin: Origin | None = None) ->
 
 
 def _profiles(stack, solution) -> xr.Dataset:
+    import equinox as eqx
+
     from ionics.transport.balance import profiles
 
-    p = profiles(stack, solution.state)
+    p = eqx.filter_jit(profiles)(stack, solution.state)
     names = np.array([layer.name for layer in stack.layers])
     node, both = ("node",), ("carrier", "node")
     return xr.Dataset(
@@ -141,7 +143,7 @@ def _elements(stack, impedance) -> xr.Dataset:
             "permittivity": variable(axis, of_layer(lambda a: a.material.permittivity), "1", "relative permittivity"),
             "debye_length": variable(
                 axis,
-                of_layer(lambda a: debye_length(a, stack.temperature)),
+                of_layer(lambda a: debye_length(a.material, stack.temperature)),
                 "m",
                 "Debye length of the neutral bulk",
             ),

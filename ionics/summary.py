@@ -64,8 +64,9 @@ def blocking(ds: xr.Dataset) -> bool:
     return bool(-z[0].imag > abs(z[0].real) and -z[0].imag > -z[1].imag)
 
 
-def verdict(ds: xr.Dataset) -> list[str]:
+def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
     """The result in sentences, the most important first."""
+    ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
     if ds.attrs.get("kind") == "fit":
         return _fit_verdict(ds)
     if ds.attrs.get("kind") == "series":

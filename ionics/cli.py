@@ -1,0 +1,258 @@
+"""The command line: load, call, save. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Solid-state battery interfaces: stacks of mixed conductors, their impedance, and fits of measured spectra.",
+    epilog="Exit status: 0 done; 1 no solution was found; 2 something is wrong with what was given.",
+)
+
+OUT_HELP = (
+    "Folder for the results. It appears when everything is written. An earlier result there is replaced; "
+    "a folder that holds other files is refused."
+)
+File = Annotated[Path, typer.Argument(help="Configuration (YAML).", show_default=False)]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP, show_default="results/<name of FILE>")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override, e.g. --set stack.layers.electrolyte.nodes=321"),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _options(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        from ionics import __version__
+
+        typer.echo(f"ionics {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(file: File, out: Out = None, overrides: Set = None) -> None:
+    """Solve the stack in FILE: equilibrium or steady state, and its impedance.
+
+    Writes DIR/result.nc, config.yaml (resolved), PNG figures and report.html.
+    """
+    with _failures(), _progress() as tell:
+        folder = _folder(out, file.stem)
+        study = _load(file, overrides, tell)
+        result = study.run(tell)
+        _write(result, folder, tell)
+    _say(result, folder)
+
+
+@app.command()
+def fit(
+    file: File,
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help="Spectrum, folder or pattern; instead of fit.data in FILE.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help=OUT_HELP, show_default="results/<name of FILE>-fit")
+    ] = None,
+    overrides: Set = None,
+) -> None:
+    """Fit the circuit or the stack in FILE to measured spectra.
+
+    Writes DIR/result.nc, config.yaml (resolved), PNG figures and report.html.
+    """
+    with _failures(), _progress() as tell:
+        folder = _folder(out, f"{file.stem}-fit")
+        study = _load(file, overrides, tell)
+        result = study.fit(data, tell)
+        _write(result, folder, tell)
+    _say(result, folder)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Configurations (YAML).", show_default=False)],
+    overrides: Set = None,
+) -> None:
+    """Check configurations without solving: show what would be computed, or every mistake with its line."""
+    from ionics.config.errors import ConfigError
+
+    wrong = False
+    for file in files:
+        try:
+            from ionics.config import read
+            from ionics.config.table import check as resolved
+
+            typer.echo(f"{file}\n{resolved(read(file, overrides or ()))}\n")
+        except ConfigError as error:
+            typer.echo(str(error), err=True)
+            wrong = True
+    raise typer.Exit(2 if wrong else 0)
+
+
+@app.command()
+def materials(
+    name: Annotated[str | None, typer.Argument(help="Show every number of this one.", show_default=False)] = None,
+) -> None:
+    """List the material library, or every number of one material with its source."""
+    with _failures():
+        from ionics.config import materials as library
+
+        _print(_library_table(library) if name is None else _numbers_table(library, name))
+
+
+@app.command()
+def plot(
+    result: Annotated[Path, typer.Argument(help="result.nc, or the folder it is in.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the pictures.", show_default="where RESULT is")
+    ] = None,
+) -> None:
+    """Draw the figures and the report of RESULT again."""
+    with _failures(), _progress() as tell:
+        tell("reading the result")
+        from ionics.report import open_result, redraw
+
+        found = open_result(result)
+        tell("drawing")
+        folder = out or (result if result.is_dir() else result.parent)
+        paths = redraw(found, folder)
+    for path in paths:
+        typer.echo(path)
+
+
+def main() -> None:
+    """Entry point of the command `ionics`."""
+    app(prog_name="ionics")
+
+
+# ---- what every command shares
+
+
+def _load(file: Path, overrides: list[str] | None, tell: Callable[[str], None]):
+    tell("reading the configuration")
+    _settings()
+    from ionics.config import read
+
+    config = read(file, overrides or ())
+    tell("starting")
+    from ionics.config.study import Study
+
+    return Study(config)
+
+
+def _folder(out: Path | None, name: str) -> Path:
+    """Where to write; refused before any work is done."""
+    from ionics.folder import check_folder
+
+    folder = out or Path("results") / name
+    check_folder(folder)
+    return folder
+
+
+def _write(result, folder: Path, tell: Callable[[str], None]) -> None:
+    from ionics.report import write_result
+
+    write_result(result, folder, tell)
+
+
+def _say(result, folder: Path) -> None:
+    from ionics.summary import verdict
+
+    for sentence in verdict(result):
+        typer.echo(sentence)
+    typer.echo(f"Written to {folder}: open {folder / 'report.html'}")
+
+
+def _settings() -> None:
+    """float64, and compiled code kept between runs where the user's cache folder is writable."""
+    os.environ["JAX_ENABLE_X64"] = "1"
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        with contextlib.suppress(OSError):
+            folder = _user_cache() / "ionics" / "compiled"
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    if "XDG_CACHE_HOME" in os.environ:
+        return Path(os.environ["XDG_CACHE_HOME"])
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """Errors that a user can mend become one message and an exit status; anything else is a bug and keeps its trace."""
+    try:
+        yield
+    except Exception as error:
+        status = _status(error)
+        if status is None:
+            raise
+        typer.echo(str(error), err=True)
+        raise typer.Exit(status) from None
+
+
+def _status(error: Exception) -> int | None:
+    from ionics.config.errors import ConfigError
+
+    if isinstance(error, ConfigError | OSError):
+        return 2
+    from ionics.fitting.leastsquares import FitError
+    from ionics.fitting.spectrum import DataError
+    from ionics.transport.equilibrium import NotConverged
+
+    if isinstance(error, DataError):
+        return 2
+    return 1 if isinstance(error, NotConverged | FitError) else None
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What is being done, on stderr: a line that changes on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda text: typer.echo(f"... {text}", err=True)
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("...") as status:
+        yield lambda text: status.update(text)
+
+
+def _print(table) -> None:
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _library_table(library):
+    from rich.table import Table
+
+    table = Table("material", "formula", "role", "stands for", box=None, pad_edge=False)
+    for material in library.materials():
+        about = (material.about or "").split(". ")[0].rstrip(".")
+        table.add_row(material.name, material.formula, material.role, about)
+    return table
+
+
+def _numbers_table(library, name: str):
+    from rich.table import Table
+
+    table = Table("number", "value", "at", "source", "confidence", title=name, title_justify="left", show_lines=True)
+    for entry in library.numbers(name):
+        energy = f" (Ea {entry.activation_energy})" if entry.activation_energy else ""
+        table.add_row(entry.key, entry.value + energy, entry.temperature, entry.source, entry.confidence)
+    return table
