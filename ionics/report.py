@@ -249,6 +249,11 @@ def write_result(
     return Path(folder)
 
 
+def open_result(path: str | Path) -> xr.Dataset | xr.DataTree:
+    """A result from its folder or its file; `.ionics` draws it."""
+    return results.open_result(path)
+
+
 def redraw(result: xr.Dataset | xr.DataTree, folder: str | Path) -> list[Path]:
     """Draw the pictures and the report of a result again, into the folder it is in or another."""
     folder = Path(folder)

@@ -94,7 +94,7 @@ def _resistance_sentences(ds) -> list[str]:
         f" ({quantity(total / (float(ds.area) * 1e4), 'Ω')} on {float(ds.area) * 1e4:.3g} cm²)" if "area" in ds else ""
     )
     share = contributions(ds)["share"]
-    first = share.isel(element=int(share.argmax("element")))
+    first = share.isel(element=int(np.argmax(share.values)))
     size = f"{100 * float(first):.0f} % of it is {_article(str(first.element.item()))}"
     where = f"at {quantity(low, 'Hz')}"
     if blocking(ds):
@@ -118,7 +118,7 @@ def _fit_verdict(ds) -> list[str]:
 
 
 def _series_verdict(ds) -> list[str]:
-    worst = int(ds.relative_rmse.argmax())
+    worst = int(np.argmax(ds.relative_rmse.values))
     sentences = [
         f"{ds.sizes['spectrum']} spectra fitted; the worst, {ds.spectrum.values[worst]}, with relative RMSE "
         f"{100 * float(ds.relative_rmse[worst]):.2g} %."

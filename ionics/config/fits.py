@@ -52,6 +52,7 @@ def fit(study: Study, data: str | Path | None, tell: Callable[[str], None]) -> x
         tell(f"fitting {one.label}" + (f" ({k + 1} of {len(spectra)})" if len(spectra) > 1 else ""))
         weighted, weighting = _weighted(one, config)
         fits.append(least_squares(model, weighted, weighting=weighting, starts=config.fit.starts))
+        model = _onward(model, fits[-1])
         members[one.label] = results.add_derived(
             results.fit_to_dataset(fits[-1], study.origin), consequences(config, model, fits[-1])
         )
@@ -166,6 +167,17 @@ class StackModel(AbstractModel):
             )
             stack = eqx.tree_at(leaf.where, stack, new)
         return self.response(stack, frequency)
+
+
+def _onward(model: AbstractModel, result: FitResult) -> AbstractModel:
+    """The model for the next spectrum of a series: a circuit starts where the last fit ended.
+
+    Of equally good fits the one nearest to the start is returned, so arcs keep their names through a series.
+    """
+    if not isinstance(model, CircuitModel):
+        return model
+    circuit = jax.tree.unflatten(jax.tree.structure(model.circuit), [jnp.asarray(v) for v in result.values])
+    return eqx.tree_at(lambda m: m.circuit, model, circuit)
 
 
 def stack_model(study: Study) -> StackModel:
