@@ -37,6 +37,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     plain = {_plain(k): k for k in reversed(known)}
     if _plain(word) in plain:
         return plain[_plain(word)]
+    begun = [p for p in plain if len(_plain(word)) >= 4 and p.startswith(_plain(word))]
+    if begun:
+        return plain[min(begun, key=len)]
     close = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None
 

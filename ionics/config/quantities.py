@@ -45,16 +45,16 @@ class Quantity:
         number = {"type": "number"} | {key: limit for key, limit in limits.items() if limit is not None}
         return {"anyOf": [number, text]} | described
 
-    def read(self, raw: Any) -> float:
-        """The SI value, within its limits."""
+    def read(self, raw: Any, key: str = "") -> float:
+        """The SI value, within its limits; `key` is where messages say it stands."""
         try:
             value = units.parse(raw, self.dimension)
         except UnitError as error:
-            raise wrong(error.problem, error.valid) from None
+            raise wrong(error.problem, error.valid, key) from None
         for problem, holds in self._limits(value):
             if not holds:
                 valid = f"write {self.dimension.name} that is, e.g. {self.dimension.example}"
-                raise wrong(f"must be {problem}", valid)
+                raise wrong(f"must be {problem}", valid, key)
         return value
 
     def _limits(self, value: float):

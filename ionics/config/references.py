@@ -21,14 +21,16 @@ def resolve(config: Config) -> dict[str, Material]:
     used = [(("stack", *path, "material"), layer.material) for path, layer in _flat(config)]
     wanted = [(("materials", name), name) for name in config.materials] + used
     found: dict[str, Material] = {}
+    failed: set[str] = set()
     problems: list[Problem] = []
     for path, name in wanted:
-        if name in found:
+        if name in found or name in failed:
             continue
         try:
             found[name] = _lookup(config, name, path, ())
         except ConfigError as error:
             problems += error.problems
+            failed |= _chain(config, name).keys()
             continue
         if name in config.materials:
             problems += _gaps(config, name, found[name])
@@ -53,11 +55,28 @@ def _lookup(config: Config, name: str, path: Steps, seen: tuple[str, ...]) -> Ma
     return merged(_lookup(config, local.like, here, (*seen, name)), local)
 
 
+def _chain(config: Config, name: str) -> dict[str, None]:
+    """A local material and the local ones it is like, in order."""
+    chain: dict[str, None] = {}
+    while name in config.materials and name not in chain:
+        chain[name] = None
+        name = config.materials[name].like or ""
+    return chain
+
+
+def _origin(config: Config, name: str, key: tuple[str, ...]) -> Steps:
+    """Where a material says, or should say, what stands at a key: itself or a local one it is like."""
+    chain = list(_chain(config, name)) or [name]
+    stated = (one for one in chain if config.document.at(("materials", one, *key)) is not None)
+    return ("materials", next(stated, chain[-1]), *key)
+
+
 def _gaps(config: Config, name: str, material: Material) -> Iterator[Problem]:
     for gap in gaps(material):
-        hint = f", or start from the library with like: {name}" if name in materials.names() else ""
-        alone = config.materials[name].like is None
-        yield config.document.problem(("materials", name, *gap.key), gap.problem, gap.valid + (hint if alone else ""))
+        path = _origin(config, name, gap.key)
+        alone = config.materials[path[1]].like is None and path[1] in materials.names()
+        hint = f", or start from the library with like: {path[1]}" if alone else ""
+        yield config.document.problem(path, gap.problem, gap.valid + hint)
 
 
 def check(config: Config) -> None:
@@ -132,7 +151,9 @@ def _occupancies(config: Config, here: Steps, layer: Layer, material: Material) 
             yield config.document.problem((*here, "occupancy"), problem, f"write e.g. occupancy: {{{name}: 0.5}}")
     excess = excess_charge(material, layer.occupancy)
     if excess:
-        key = (*here, "occupancy") if layer.occupancy else (*here, "material")
+        stated = _origin(config, layer.material, ("fixed_charge",))
+        own = layer.occupancy or config.document.at(stated) is None
+        key = (*here, "occupancy" if layer.occupancy else "material") if own else stated
         problem = f"the bulk is not neutral: carriers and fixed_charge leave {excess:g} mol/m^3"
         yield config.document.problem(key, problem, "leave fixed_charge out, or change it or the occupancies")
 

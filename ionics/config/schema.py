@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
@@ -92,7 +93,7 @@ class ConstantPhase(Mapping):
 
     @model_validator(mode="after")
     def _unit_of_q(self):
-        Quantity(constant_phase(self.n), above=0).read(self.Q)
+        Quantity(constant_phase(self.n), above=0).read(self.Q, "Q")
         return self
 
     @property
@@ -145,6 +146,8 @@ class Junction(Face):
 
 class Contact(Face):
     """The metal at an end."""
+
+    model_config = Mapping.model_config | {"json_schema_extra": _law_rules}
 
     contact: Literal["blocking", "ohmic", "lithium", "reservoir"] = Field(
         description="What the metal does.", examples=["blocking"]
@@ -293,14 +296,19 @@ def json_schema() -> dict[str, Any]:
 
 
 def _tidy(schema: Any) -> Any:
-    """Without null (an empty value is an error), without titles that repeat the key."""
+    """Without null (an empty value is an error), titles that repeat the key, and defaults that say nothing."""
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {k: _tidy(v) for k, v in schema.items() if v is not None and not (k == "title" and isinstance(v, str))}
+    silent = [("title", str), ("default", float), ("default", dict), ("default", list)]
+    kept = {k: _tidy(v) for k, v in schema.items() if v is not None and (k, type(v)) not in silent}
     if "anyOf" in kept:
         kept["anyOf"] = [option for option in kept["anyOf"] if option != {"type": "null"}]
         if len(kept["anyOf"]) == 1:
             return kept.pop("anyOf")[0] | kept
     return kept
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=1, ensure_ascii=False))

@@ -60,7 +60,7 @@ UNIT = re.compile(r"[\w\s^*/.()%°µμΩÅ·⁻-]*")
 COMMON = (
     "m cm mm um nm pm angstrom S mS uS ohm mohm kohm Mohm V mV uV A mA uA nA F mF uF nF pF Hz mHz kHz MHz GHz "
     "s ms us min h K degC eV meV J kJ mol mmol C mC uC g kg N Pa MPa GPa rad percent"
-).split()  # noqa: SIM905
+)
 
 
 def parse(raw: object, dimension: Dimension) -> float:
@@ -130,7 +130,7 @@ def _understand(unit: str, dimension: Dimension):
     except pint.UndefinedUnitError as error:
         names = error.unit_names
         name = names if isinstance(names, str) else next(iter(names))
-        near = nearest(name, COMMON)
+        near = nearest(name, COMMON.split())
         raise UnitError(f"unknown unit '{name}'", f"did you mean {near}? {example}" if near else example) from None
     except (pint.PintError, ValueError, AssertionError, ArithmeticError, TypeError, tokenize.TokenError):
         raise UnitError(f"'{unit}' is not a unit", example) from None
