@@ -6,15 +6,20 @@ import functools
 import html
 import io
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import xarray as xr
 
 from ionics import config as door
 from ionics import plots, results  # plots registers the `.ionics` accessor
 from ionics.config import materials
 from ionics.config.schema import Config
+from ionics.transport.balance import State
+from ionics.transport.linear import Layout
 from ionics.transport.stack import Stack
 
 Progress = Callable[[str], None]
@@ -30,8 +35,6 @@ class Study:
     """A checked configuration and the questions it can answer."""
 
     def __init__(self, config: Config):
-        import jax
-
         jax.config.update("jax_enable_x64", True)
         self.config = config
 
@@ -42,23 +45,28 @@ class Study:
 
     def run(self, progress: Progress | None = None) -> xr.Dataset:
         """Equilibrium or steady state, and the impedance about it if asked. Raises ConfigError, NotConverged."""
-        from ionics.transport.impedance import impedance
-
         tell, asked = progress or _silent, self.config.study
         if asked is None:
             raise self.config.error((), "nothing to run", "write e.g. study: {impedance: {from: 1 mHz, to: 1 MHz}}")
         tell("building the stack")
         stack = self.stack
-        tell("equilibrium")
-        solution = self._rest(stack)
-        if asked.operating_point != "equilibrium":
-            tell("steady state")
-            solution = self._under_drive(stack, solution)
-        spectrum = None
-        if asked.impedance is not None:
-            tell("impedance")
-            spectrum = impedance(stack, solution, asked.impedance.frequency)
-        return results.to_dataset(stack, solution, spectrum, self.origin)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(self._impedance, stack, blank(stack))  # compiles while the equilibrium compiles
+            tell("equilibrium")
+            solution = self._rest(stack)
+            if asked.operating_point != "equilibrium":
+                tell("steady state")
+                solution = self._under_drive(stack, solution)
+            if asked.impedance is not None:
+                tell("impedance")
+            ahead.result()
+        return results.to_dataset(stack, solution, self._impedance(stack, solution), self.origin)
+
+    def _impedance(self, stack: Stack, about):
+        from ionics.transport.impedance import impedance
+
+        asked = self.config.study.impedance
+        return None if asked is None else impedance(stack, about, asked.frequency)
 
     def _rest(self, stack: Stack):
         from ionics.transport.equilibrium import equilibrium
@@ -118,6 +126,12 @@ class Study:
         table = f"<table><tr><th>layer</th><th>material</th><th>thickness</th></tr>{rows}</table>" if rows else ""
         title = html.escape(config.title or config.document.name)
         return f"<p><b>{title}</b><br>{html.escape(config.source)}</p>{table}<p>{', '.join(self._questions())}</p>"
+
+
+def blank(stack: Stack) -> State:
+    """A state of the right shape and no meaning, for compiling ahead."""
+    layout = Layout(stack)
+    return layout.unflatten(jnp.zeros((layout.blocks, layout.width)))
 
 
 def resolved(config: Config) -> str:

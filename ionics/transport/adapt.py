@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
 from ionics.constants import VACUUM_PERMITTIVITY
 from ionics.transport.balance import node_ranges, profiles
 from ionics.transport.equilibrium import Occupancies, checked, equilibrium
-from ionics.transport.grid import crowded, graded
+from ionics.transport.grid import crowded
 from ionics.transport.newton import OK, Solution
-from ionics.transport.stack import Stack, debye_length
+from ionics.transport.stack import FINEST, Stack, debye_length, ends_mesh
 
 ROUNDS = 12  # to find the screening lengths at the ends
-PASSES = 3  # to find where the charge is curved
+PASSES = 3  # to find where the solution is steep
 CLOSE = 1.3  # ratio of screening lengths below which a mesh need not change
-SHARE = 0.5  # of the nodes that follow the charge
+SHARE = 0.5  # of the nodes that follow the solution
 WEAK = 0.5  # RT/F: a layer whose potential varies by less keeps its mesh
 
 
@@ -26,14 +25,15 @@ def resolved(
     """Equilibrium on meshes that follow it: the same stack with better placed nodes, and its solution.
 
     First each layer is graded to the screening length found at its ends, the smaller of the Debye length and RT/(F E);
-    then half of the nodes move to where the charge density is curved. Node counts stay, so nothing is compiled again.
+    then half of the nodes move to where the charge is curved or the potential steep. Node counts stay, so nothing is
+    compiled again.
     """
-    bulk = [float(debye_length(layer.material, stack.temperature)) for layer in stack.layers]
+    bulk = [max(float(debye_length(layer.material, stack.temperature)), FINEST) for layer in stack.layers]
     lengths = [(length, length) for length in bulk]
     for _ in range(ROUNDS):
         solution = equilibrium(stack, voltage=voltage, occupancy=occupancy, throw=False)
         found = [
-            tuple(min(length, own) for own in ends)
+            tuple(max(min(length, own), FINEST) for own in ends)
             for length, ends in zip(bulk, _field_lengths(stack, solution), strict=True)
         ]
         change = np.abs(np.log(np.array(found)) - np.log(np.array(lengths)))
@@ -44,20 +44,21 @@ def resolved(
     where = [np.linspace(0, 1, layer.nodes) for layer in stack.layers]
     bent = [np.ptp(phi) > WEAK * float(stack.thermal_voltage) for phi in _potentials(stack, solution)]
     for _ in range(PASSES if any(bent) and int(solution.result) == OK else 0):
-        for i, curvature in enumerate(_curvatures(stack, solution)):
+        profile = zip(_charges(stack, solution), _potentials(stack, solution), strict=True)
+        for i, (charge, phi) in enumerate(profile):
             if bent[i]:
-                where[i] = crowded(where[i], np.asarray(stack.layers[i].spacing), curvature, SHARE)
+                where[i] = crowded(where[i], np.asarray(stack.layers[i].spacing), charge, phi, SHARE)
         stack = _with_meshes(stack, lengths, where)
         solution = equilibrium(stack, voltage=voltage, occupancy=occupancy, throw=False)
     return stack, checked(solution, throw)
 
 
-def _with_meshes(stack: Stack, lengths, where=None) -> Stack:
+def _with_meshes(stack: Stack, lengths: list[tuple[float, float]], where: list[np.ndarray] | None = None) -> Stack:
     """Each layer graded to the screening lengths [m] at its ends, its nodes at `where` in that grading."""
-    spacings = []
-    for i, layer in enumerate(stack.layers):
-        ends = (float(length) / float(layer.thickness) for length in lengths[i])
-        spacings.append(jnp.asarray(graded(layer.nodes, *ends, where=where and where[i])))
+    spacings = [
+        ends_mesh(layer.material, float(layer.thickness), lengths[i], layer.nodes, where and where[i])
+        for i, layer in enumerate(stack.layers)
+    ]
     return eqx.tree_at(lambda s: [layer.spacing for layer in s.layers], stack, spacings)
 
 
@@ -77,15 +78,8 @@ def _potentials(stack: Stack, solution: Solution) -> list[np.ndarray]:
     return [phi[nodes] for nodes in node_ranges(stack)]
 
 
-def _curvatures(stack: Stack, solution: Solution) -> list[np.ndarray]:
-    """|second derivative| of the charge density at the nodes of each layer, in any unit."""
-    found = []
-    density = profiles(stack, solution.state).concentration
-    charges = np.array([s.charge for s in stack.species])
-    rho = charges @ np.nan_to_num(np.asarray(density))
-    for layer, nodes in zip(stack.layers, node_ranges(stack), strict=True):
-        h = np.asarray(layer.spacing)
-        slope = np.diff(rho[nodes]) / h
-        inner = np.abs(np.diff(slope)) / (0.5 * (h[1:] + h[:-1]))
-        found.append(np.concatenate([inner[:1], inner, inner[-1:]]))
-    return found
+def _charges(stack: Stack, solution: Solution) -> list[np.ndarray]:
+    """Mobile charge density at the nodes of each layer [mol m-3]."""
+    density = np.nan_to_num(np.asarray(profiles(stack, solution.state).concentration))
+    rho = np.array([s.charge for s in stack.species]) @ density
+    return [rho[nodes] for nodes in node_ranges(stack)]

@@ -177,7 +177,7 @@ def storage(stack: Stack, state: State) -> State:
     for layer, flow, nodes in zip(stack.layers, layers, node_ranges(stack), strict=True):
         content = dict(zip((c.species.name for c in layer.material.carriers), flow.content, strict=True))
         none = jnp.zeros(nodes.stop - nodes.start)
-        rows.append(jnp.stack([content.get(s.name, none) for s in stack.species]))
+        rows.append(_by_species([content.get(species.name, none) for species in stack.species], none))
     return State(
         u=jnp.concatenate(rows, axis=1),
         phi=jnp.zeros_like(state.phi),
@@ -206,11 +206,8 @@ def outflow(stack: Stack, state: State, drive: Drive) -> State:
             leaving = _passing(stack, i + 1, name, "left", state)
             own[name] = jnp.diff(_between(entering, flux, leaving))
             charge = charge + carrier.species.charge * content
-        rows.append(
-            jnp.stack([own.get(s.name, state.u[k, nodes]) for k, s in enumerate(stack.species)])
-            if stack.species
-            else jnp.zeros((0, nodes.stop - nodes.start))
-        )
+        idle = state.u[:, nodes]
+        rows.append(_by_species([own.get(s.name, idle[k]) for k, s in enumerate(stack.species)], state.phi[nodes]))
         before = state.displacement[i] + stack.junctions[i].surface_charge
         displacement = _between(before, flow.displacement, state.displacement[i + 1])
         gauss.append(jnp.diff(displacement) - FARADAY * charge)
@@ -239,6 +236,11 @@ def outflow(stack: Stack, state: State, drive: Drive) -> State:
 def charge_number(stack: Stack, reaction) -> int:
     """Elementary charges carried from left to right in one turn."""
     return sum(nu * stack.species[stack.index(name)].charge for name, nu in reaction.left)
+
+
+def _by_species(rows: list, like: Float[Array, " node"]) -> Float[Array, "carrier node"]:
+    """Rows of every species on top of each other; a stack of dielectrics has none."""
+    return jnp.stack(rows) if rows else jnp.zeros((0, *like.shape))
 
 
 def _between(first: Scalar, inner: Float[Array, " face"], last: Scalar) -> Float[Array, " edge"]:
@@ -305,7 +307,8 @@ def profiles(stack: Stack, state: State) -> Profiles:
                 energy.append(potential / FARADAY)
             else:
                 theta.append(nothing), c.append(nothing), energy.append(nothing)
-        occupancy.append(jnp.stack(theta)), concentration.append(jnp.stack(c)), eta.append(jnp.stack(energy))
+        for found, rows in ((occupancy, theta), (concentration, c), (eta, energy)):
+            found.append(_by_species(rows, nothing))
         x.append(start + layer.positions())
         index.append(jnp.full(layer.nodes, i))
         start = start + layer.thickness

@@ -149,16 +149,9 @@ def guess(stack: Stack, freedom: Freedom, volts, values) -> tuple[State, Float[A
     solution = jnp.asarray(np.linalg.pinv(np.array(matrix))) @ jnp.stack(right)
     constants, potential = solution[: len(found) + 1], solution[len(found) + 1 :]
     sizes = [layer.nodes for layer in stack.layers]
-    u = (
-        jnp.stack(
-            [
-                jnp.concatenate([jnp.full(n, u0.get((i, species.name), 0.0)) for i, n in enumerate(sizes)])
-                for species in stack.species
-            ]
-        )
-        if stack.species
-        else jnp.zeros((0, sum(sizes)))
-    )
+    u = jnp.zeros((len(stack.species), sum(sizes)))
+    for (i, name), value in u0.items():
+        u = u.at[stack.index(name), node_ranges(stack)[i]].set(value)
     phi = jnp.concatenate([jnp.full(n, thermal * potential[i]) for i, n in enumerate(sizes)])
     reactions = Layout(stack).reactions
     junctions = len(stack.junctions)

@@ -14,7 +14,7 @@ from ionics.kinetics.compact import CompactLayer, NoCompactLayer
 from ionics.kinetics.rates import Blocked, Equilibrium, RateLaw
 from ionics.laws import Constant, Law, array
 from ionics.transport.flux import Mobility, Vehicle
-from ionics.transport.grid import graded
+from ionics.transport.grid import CONDUCTOR, MIXED, graded
 from ionics.transport.statistics import Statistics
 
 
@@ -196,10 +196,25 @@ def reservoir(
     return tuple(transfer(c.species.name, law, sign * bulk_potential(c, temperature)) for c in material.carriers)
 
 
-NODES = 401  # a layer, by default: 1e-4 in the charge and capacitance of a space charge
+NODES, MIXED_NODES = 401, 641  # a layer, by default: 1e-4 in a space charge, and in diffusion with several carriers
+FINEST = 1e-11  # m; below a tenth of an atom no space charge is resolved
 
 
-def graded_mesh(material: Material, thickness: float, temperature: float, nodes: int = NODES) -> Float[Array, " face"]:
+def graded_mesh(
+    material: Material, thickness: float, temperature: float, nodes: int | None = None
+) -> Float[Array, " face"]:
     """Spacing of a layer that resolves its Debye length at both ends, in shares of the thickness."""
-    length = float(debye_length(material, temperature)) / float(thickness)
-    return jnp.asarray(graded(nodes, length, length))
+    length = max(float(debye_length(material, temperature)), FINEST)
+    return ends_mesh(material, thickness, (length, length), nodes or default_nodes(material))
+
+
+def default_nodes(material: Material) -> int:
+    """Nodes of a layer when nobody says otherwise."""
+    return NODES if len(material.carriers) < 2 else MIXED_NODES
+
+
+def ends_mesh(material: Material, thickness: float, lengths: tuple[float, float], nodes: int, where=None):
+    """Spacing of a layer graded to given screening lengths [m] at its left and right end."""
+    left, right = (length / float(thickness) for length in lengths)
+    shares = CONDUCTOR if len(material.carriers) < 2 else MIXED
+    return jnp.asarray(graded(nodes, left, right, shares, where))

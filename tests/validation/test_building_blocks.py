@@ -1,0 +1,104 @@
+"""Fluxes and dielectrics to machine precision: A25 and A26."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ionics.laws import Constant
+from ionics.transport.balance import layer_flow
+from ionics.transport.equilibrium import equilibrium
+from ionics.transport.flux import Chemical, Hopping, Vehicle, bernoulli
+from ionics.transport.impedance import impedance
+from ionics.transport.stack import Carrier, Junction, Layer, Material
+from ionics.transport.statistics import Dilute, Lattice
+from tests.cells import CATION, T, stack, uniform
+
+
+def test_bernoulli_to_rounding(reference):
+    """A25."""
+    for key, value in reference["A25"]["reference"].items():
+        if key.startswith("Bernoulli"):
+            x = float(key[len("Bernoulli(") : -1])
+            assert float(bernoulli(jnp.asarray(x))) == pytest.approx(value, rel=1e-11 if x == 700 else 4e-12)
+
+
+def test_bernoulli_and_its_derivative_against_many_digits():
+    """Over fourteen decades on both sides of zero, the value to a few units in the last place, the slope to 1e-13."""
+    import mpmath
+
+    x = np.concatenate([np.geomspace(1e-14, 600, 60), -np.geomspace(1e-14, 600, 60), [0.2, -0.2, 0.0]])
+    with mpmath.workdps(50):
+        exact = [mpmath.mpf(v) / mpmath.expm1(mpmath.mpf(v)) if v else mpmath.mpf(1) for v in x]
+        slope = [
+            (mpmath.expm1(v) - v * mpmath.exp(v)) / mpmath.expm1(v) ** 2 if v else mpmath.mpf(-0.5)
+            for v in map(mpmath.mpf, x)
+        ]
+    np.testing.assert_allclose(bernoulli(jnp.asarray(x)), np.array(exact, float), rtol=4e-16 * 4)
+    found = jax.vmap(jax.grad(bernoulli))(jnp.asarray(x))
+    np.testing.assert_allclose(found, np.array(slope, float), rtol=1e-13)
+
+
+def test_constant_field_flux_is_exact_between_two_nodes(reference):
+    """A25: the Goldman-Hodgkin-Katz flux, in one cell."""
+    p, case = reference["A25"]["parameters"], reference["A25"]["reference"]
+    carrier = Carrier(CATION, Dilute(), 1.0, 1.0, Constant(p["D"]))
+    material = Material("membrane", (carrier,), 10.0, 0.0)
+    cell = stack([CATION], [uniform(material, p["L"], 5)], [Junction("left"), Junction("right")])
+    two = Layer("membrane", material, p["L"], jnp.ones(1))
+    u = jnp.log(jnp.array([[p["cL"], p["cR"]]]))
+    flow = layer_flow(cell, two, u, jnp.array([0.0, p["dV"]]))
+    assert float(flow.flux[0][0]) == pytest.approx(case["J_GHK_mol_m2_s"], rel=1e-11)
+
+
+def test_constant_field_profile_is_exact_at_the_nodes(reference):
+    """A25: the discrete flux through two cells agrees only with the exact concentration between them."""
+    p, case = reference["A25"]["parameters"], reference["A25"]["reference"]
+    carrier = Carrier(CATION, Dilute(), 1.0, 1.0, Constant(p["D"]))
+    material = Material("membrane", (carrier,), 10.0, 0.0)
+    cell = stack([CATION], [uniform(material, p["L"], 5)], [Junction("left"), Junction("right")])
+    three = Layer("membrane", material, p["L"], jnp.array([0.5, 0.5]))
+    u = jnp.log(jnp.array([[p["cL"], case["c_mid_exact"], p["cR"]]]))
+    flow = layer_flow(cell, three, u, jnp.array([0.0, 0.5 * p["dV"], p["dV"]]))
+    assert float(flow.flux[0][0]) == pytest.approx(float(flow.flux[0][1]), rel=1e-11)
+
+
+def test_dielectrics_with_a_sheet_charge(reference):
+    """A26: Gauss' law alone, no carriers at all."""
+    p, case = reference["A26"]["parameters"], reference["A26"]["reference"]
+    one, two = Material("one", (), p["er1"], 0.0), Material("two", (), p["er2"], 0.0)
+    cell = stack(
+        [],
+        [uniform(one, p["L1"], 11, "one"), uniform(two, p["L2"], 11, "two")],
+        [Junction("left"), Junction("sheet", surface_charge=p["q_s"]), Junction("right")],
+    )
+    # the reference holds the left plate at V and grounds the right one; here the left one is ground
+    solution = equilibrium(cell, voltage=-p["V"])
+    state = solution.state
+    assert float(state.phi[10]) + p["V"] == pytest.approx(case["phi_i_V"], rel=1e-11)
+    assert float(state.displacement[1]) == pytest.approx(case["D1_C_m2"], rel=1e-11)
+    assert float(state.displacement[1]) + p["q_s"] == pytest.approx(case["D2_C_m2"], rel=1e-11)
+    z = impedance(cell, solution, 1.0).z[0]
+    assert float((1 / (2j * np.pi * z)).real) == pytest.approx(case["C_F_m2"], rel=1e-11)
+
+
+@pytest.mark.parametrize("mobility", [Vehicle(), Hopping()])
+@pytest.mark.parametrize("statistics", [Dilute(), Lattice()])
+def test_flux_vanishes_where_eta_is_flat_and_reverses_with_the_ends(mobility, statistics):
+    drop = jnp.linspace(-20.0, 20.0, 41)
+    left = jnp.full_like(drop, -1.3)
+    forward = mobility.flux(statistics, left, left - drop, drop, jnp.asarray(T))
+    size = jnp.abs(drop) + 1
+    assert float(jnp.max(jnp.abs(forward) / size)) < 1e-15
+    there = mobility.flux(statistics, left, left + 0.7, drop, jnp.asarray(T))
+    back = mobility.flux(statistics, left + 0.7, left, -drop, jnp.asarray(T))
+    np.testing.assert_allclose(there, -back, rtol=1e-14, atol=1e-300)
+
+
+def test_a_lattice_gas_without_field_obeys_fick_at_every_filling():
+    """Hopping mobility: the blocking factors cancel (PHYSICS section 2)."""
+    statistics = Lattice()
+    left, right = jnp.array([-4.0, 0.0, 4.0]), jnp.array([-3.0, 1.0, 7.0])
+    hop = Hopping().flux(statistics, left, right, jnp.zeros(3), jnp.asarray(T))
+    fick = Chemical().flux(statistics, left, right, jnp.zeros(3), jnp.asarray(T))
+    np.testing.assert_allclose(hop, fick, rtol=1e-14)

@@ -1,0 +1,194 @@
+"""Impedance and kinetics against closed forms: A05, A08, A09, A11."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ionics.constants import FARADAY, GAS
+from ionics.kinetics.compact import Capacitance
+from ionics.kinetics.rates import ButlerVolmer
+from ionics.laws import Constant
+from ionics.transport.balance import Current, flows
+from ionics.transport.equilibrium import equilibrium
+from ionics.transport.flux import Vehicle
+from ionics.transport.impedance import impedance
+from ionics.transport.stack import (
+    Carrier,
+    Junction,
+    Material,
+    bulk_potential,
+    debye_length,
+    neutral_charge,
+    reservoir,
+)
+from ionics.transport.statistics import Dilute, Lattice
+from ionics.transport.steady import steady
+from tests.cells import (
+    ANION,
+    CATION,
+    ELECTRON,
+    LITHIUM,
+    T,
+    blocking_cell,
+    lattice,
+    layer,
+    salt,
+    stack,
+    symmetric_cell,
+    uniform,
+)
+
+
+def tabulated(case, prefix="Z"):
+    """Frequencies and complex values of the entries `prefix(1e2 Hz)...`."""
+    pairs = [
+        (float(key.split("(")[1].split(" ")[0]), complex(*value))
+        for key, value in case.items()
+        if key.startswith(prefix + "(")
+    ]
+    return np.array([f for f, _ in pairs]), np.array([z for _, z in pairs])
+
+
+def close(z, expected, rel=1e-4):
+    np.testing.assert_array_less(np.abs(np.asarray(z) - expected) / np.abs(expected), rel)
+
+
+def test_blocking_plates_with_a_binary_salt(reference):
+    """A05 (Macdonald 1953; Bazant, Thornton, Ajdari 2004)."""
+    case = reference["A05"]["reference"]
+    cell = blocking_cell(salt(1.0), 1e-6, [CATION, ANION])
+    assert float(debye_length(cell.layers[0].material, T)) == pytest.approx(case["lamD_m"], rel=1e-10)
+    frequency, expected = tabulated(case)
+    answer = impedance(cell, equilibrium(cell), frequency)
+    close(answer.z, expected)
+    # the real part is a ten-thousandth of the modulus at low frequency, and right by itself
+    np.testing.assert_allclose(answer.z.real, expected.real, rtol=1e-4)
+
+
+def test_single_ion_conductor_between_blocking_plates(reference):
+    """A05, second form: one ion on a fixed background, D -> D/(1-theta), kappa^2 with theta (1-theta)."""
+    sites, theta, diffusivity, half = 100.0, 0.3, 1e-12, 5e-7
+    material = lattice(sites, theta, diffusivity)
+    cell = blocking_cell(material, 2 * half, [LITHIUM])
+    frequency = np.geomspace(1e-1, 1e6, 15)
+    iw = 2j * np.pi * frequency
+    eps = 10 * 8.8541878188e-12
+    kappa2 = FARADAY**2 * sites * theta * (1 - theta) / (eps * GAS * T)
+    chemical = diffusivity / (1 - theta)
+    k = np.sqrt(kappa2 + iw / chemical)
+    expected = 2 * kappa2 / (iw * eps * k**2) * (np.tanh(k * half) / k + iw * half / (chemical * kappa2))
+    close(impedance(cell, equilibrium(cell), frequency).z, expected)
+
+
+def uniform_error(nodes):
+    half = 20e-9
+    cell = stack(
+        [CATION, ANION],
+        [uniform(salt(1.0), 2 * half, nodes)],
+        [Junction("left contact"), Junction("right contact")],
+    )
+    frequency = np.array([1e2, 1e5])
+    iw = 2j * np.pi * frequency
+    eps, diffusivity = 10 * 8.8541878188e-12, 1e-12
+    kappa2 = 2 * FARADAY**2 / (eps * GAS * T)
+    k = np.sqrt(kappa2 + iw / diffusivity)
+    exact = 2 * kappa2 / (iw * eps * k**2) * (np.tanh(k * half) / k + iw * half / (diffusivity * kappa2))
+    return np.abs(np.asarray(impedance(cell, equilibrium(cell), frequency).z) - exact) / np.abs(exact)
+
+
+def test_second_order_in_space_towards_the_exact_blocking_impedance():
+    order = np.log2(uniform_error(51) / uniform_error(101))
+    np.testing.assert_allclose(order, 2.0, atol=0.1)
+
+
+def test_second_order_on_graded_meshes():
+    frequency = np.array([1e1, 1e4])
+
+    def z(nodes):
+        cell = blocking_cell(salt(1.0), 1e-6, [CATION, ANION], nodes)
+        return np.asarray(impedance(cell, equilibrium(cell), frequency).z)
+
+    coarse, middle, fine = z(101), z(201), z(401)
+    order = np.log2(np.abs(coarse - middle) / np.abs(middle - fine))
+    np.testing.assert_allclose(order, 2.0, atol=0.1)
+
+
+def test_reversible_electrodes_with_stern_layers(reference):
+    """A08: Poisson-Nernst-Planck, Stern layer and Frumkin-corrected Butler-Volmer together; Z(0) to rounding."""
+    case, p = reference["A08"]["reference"], reference["A08"]["parameters"]
+    material = lattice(p["N_sites"], p["theta"], p["D_vehicle"])
+    cell = symmetric_cell(material, 2 * p["half_spacing_L"], p["i0"], p["C_Stern"])
+    frequency, expected = tabulated(case)
+    answer = impedance(cell, equilibrium(cell), frequency)
+    close(answer.z, expected)
+    assert answer.z[0].real == pytest.approx(case["Z_dc_exact_Ohm_m2"], rel=1e-9)
+    share = dict(zip(answer.elements, np.asarray(answer.parts[:, 0].real), strict=True))
+    assert share["layer"] == pytest.approx(case["Rbulk_Ohm_m2"], rel=1e-9)
+    assert share["left contact"] == pytest.approx(case["Rct_each_Ohm_m2"], rel=1e-9)
+
+
+def mixed_conductor(p):
+    """Lithium ions on a lattice, and so many electrons that their chemical potential does not move."""
+    many = 1e9  # mol m-3: the transmission line of A09 has no thermodynamic factor from the electrons
+    ion = Carrier(LITHIUM, Lattice(), p["c_max"], p["x"], Constant(0.0), Constant(0.0), Vehicle())
+    electron = Carrier(ELECTRON, Dilute(), many, 1.0, Constant(0.0))
+    for sigma, carrier in ((p["sigma_ion"], ion), (p["sigma_eon"], electron)):
+        c = float(carrier.sites * carrier.occupancy)
+        object.__setattr__(carrier, "diffusivity", Constant(sigma * GAS * T / (FARADAY**2 * c)))
+    carriers = (ion, electron)
+    return Material("mixed conductor", carriers, 0.01, neutral_charge(carriers))  # nor has it a dielectric
+
+
+@pytest.mark.parametrize("name", ["Zsym", "Zbat"])
+def test_mixed_conductor_is_the_transmission_line(reference, name):
+    """A09 (Jamnik, Maier): ion-blocking symmetric cell, and ions from one side with electrons from the other."""
+    p = reference["A09"]["parameters"]
+    material = mixed_conductor(p)
+    ion, electron = reservoir(material, "left", T), reservoir(material, "right", T)
+    electrons_left, electrons_right, ions_left = ion[1], electron[1], ion[0]
+    left = (electrons_left,) if name == "Zsym" else (ions_left,)
+    cell = stack(
+        [LITHIUM, ELECTRON],
+        [layer(material, p["L"])],
+        [Junction("left contact", left, Capacitance(1e-7)), Junction("right contact", (electrons_right,))],
+    )
+    # the compact layer keeps the electrons' double layer, which the transmission line does not have, out of the way
+    frequency, expected = tabulated(reference["A09"]["reference"], name)
+    close(impedance(cell, equilibrium(cell), frequency).z, expected)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.6])
+@pytest.mark.parametrize("current", [1, 10, 100])
+def test_butler_volmer_overpotential_to_rounding(reference, alpha, current):
+    """A11: whatever the rest of the cell does, the affinity at the contact is the one its rate needs."""
+    case, p = reference["A11"]["reference"], reference["A11"]["parameters"]
+    name = f"eta(i={current},alpha{'_a' if alpha != 0.5 else ''}={alpha})_V"
+    cell = symmetric_cell(lattice(1000.0, 0.5, 1e-12), 100e-9, p["i0"], alpha=alpha, nodes=41)
+    solution = steady(cell, Current(float(current)))
+    _, junctions = flows(cell, solution.state)
+    assert float(junctions[0].affinity[0]) / FARADAY == pytest.approx(case[name], rel=1e-9)
+
+
+def test_charge_transfer_resistance(reference):
+    """A11: RT/(F i0) at rest, and the local slope at 50 mV."""
+    case, p = reference["A11"]["reference"], reference["A11"]["parameters"]
+    cell = symmetric_cell(lattice(1000.0, 0.5, 1e-12), 100e-9, p["i0"], nodes=41)
+    rest = impedance(cell, equilibrium(cell), 1e-6)
+    assert rest.parts[0, 0].real == pytest.approx(case["Rct_Ohm_m2"], rel=1e-9)
+    law = ButlerVolmer(Constant(p["i0"]), 0.5)
+    current = -float(law.residual(jnp.zeros(()), jnp.asarray(0.05 * FARADAY), 1, (1.0, 1.0), jnp.asarray(T)))
+    driven = steady(cell, Current(current))
+    slope = impedance(cell, driven, 1e-6).parts[0, 0].real
+    assert slope == pytest.approx(case["Rct_local(eta=50 mV, alpha=0.5)_Ohm_m2"], rel=1e-6)
+
+
+def test_the_level_of_a_contact_is_the_bulk_potential():
+    """A symmetric cell in equilibrium at zero volts is flat: no space charge that nobody asked for."""
+    material = lattice(1000.0, 0.2)
+    cell = symmetric_cell(material, 100e-9, None, nodes=41)
+    solution = equilibrium(cell)
+    assert float(jnp.abs(solution.state.displacement).max()) < 1e-12
+    assert float(solution.state.voltage) == pytest.approx(0.0, abs=1e-12)
+    assert float(bulk_potential(material.carriers[0], jnp.asarray(T))) == pytest.approx(
+        GAS * T * np.log(0.2 / 0.8), rel=1e-12
+    )
