@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingLike
 from dataclasses import dataclass
@@ -154,11 +155,14 @@ def gaps(material: Material) -> Iterator[Gap]:
     if material.carriers is None:
         yield _missing(("carriers",), "carriers: {Li+: {charge: 1, ...}}")
     for name, carrier in (material.carriers or {}).items():
-        for gap in _carrier_gaps(carrier):
+        for gap in _carrier_gaps(name, carrier):
             yield Gap(("carriers", name, *gap.key), gap.problem, gap.valid)
 
 
-def _carrier_gaps(carrier: Carrier) -> Iterator[Gap]:
+def _carrier_gaps(name: str, carrier: Carrier) -> Iterator[Gap]:
+    said = charge_in(name)
+    if said is not None and carrier.charge not in (None, said):
+        yield Gap(("charge",), f"the name {name} says {said:+d}", f"charge: {said}, or a name without a sign")
     for key, field in Carrier.model_fields.items():
         if key in ("charge", "statistics", "sites") and getattr(carrier, key) is None:
             yield _missing((key,), f"{key}: {field.examples[0]}")
@@ -177,6 +181,15 @@ def _carrier_gaps(carrier: Carrier) -> Iterator[Gap]:
     full = carrier.occupancy is not None and carrier.occupancy.value >= 1
     if full and carrier.statistics in ("lattice", "measured"):
         yield Gap(("occupancy",), "must be below 1: each site holds one", "a share of filled sites, e.g. 0.5")
+
+
+def charge_in(name: str) -> int | None:
+    """The charge that the name of a species ends with: Li+, O2-, Al3+; None where it says none."""
+    match = re.search(r"(\d*)(\++|-+)$", name)
+    if not match:
+        return None
+    size = int(match[1] or 1) * len(match[2])
+    return size if match[2][0] == "+" else -size
 
 
 def _missing(key: tuple[str, ...], example: str) -> Gap:

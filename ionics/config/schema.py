@@ -199,7 +199,7 @@ class Layer(Mapping):
 class Unit(Mapping):
     """Layers that stand `repeat` times in series; they begin and end in the middle of a grain."""
 
-    repeat: int = Field(description="How many times.", examples=["1000"], ge=1)
+    repeat: int = Field(description="How many times.", examples=["1000"], ge=1, le=10**9)
     name: str = Field(description="Unique.", examples=["ceramic"], min_length=1)
     layers: list[Layer] = Field(description="Meshed once.", min_length=1)
 

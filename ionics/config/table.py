@@ -64,20 +64,31 @@ class JunctionRow:
 
 @dataclass(frozen=True)
 class Check:
-    """The resolved stack as a table."""
+    """The resolved stack as a table; as text it is what `ionics check` prints."""
 
-    temperature: float  # K
+    temperature: float | None  # K, None without a stack
     area: float | None  # m2
     series_resistance: float  # ohm m2
     layers: tuple[LayerRow, ...]
     junctions: tuple[JunctionRow, ...]  # from the left contact to the right one
     warnings: tuple[str, ...]
 
+    def __str__(self) -> str:
+        from ionics.config.text import text
+
+        return text(self)
+
 
 def check(config: Config) -> Check:
     """The table of a checked configuration. Raises ConfigError where it cannot be built."""
     from ionics.config import build
 
+    if config.fit is not None and config.fit.model == "circuit":
+        from ionics.config.fits import circuit_model
+
+        circuit_model(config)  # complains about the circuit and its parameters
+    if config.stack is None:
+        return Check(None, config.area, config.area_resistance, (), (), ())
     stack = build(config)
     counts = [
         count

@@ -213,6 +213,14 @@ MISTAKES = {
         "nothing",
         ["required key missing", "298.15 K"],
     ),
+    "a charge that the name contradicts": (
+        CERAMIC,
+        "        charge: 1",
+        "        charge: 2",
+        "materials.grain.carriers.Li+.charge",
+        "2",
+        ["the name Li+ says +1"],
+    ),
     "an open-circuit curve that rises": (
         CELL,
         "[4.2 V, 4.0 V, 3.8 V]",

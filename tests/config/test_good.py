@@ -6,6 +6,7 @@ import pytest
 
 from ionics import config
 from ionics.config import table
+from ionics.config.material import charge_in
 from ionics.constants import AVOGADRO, FARADAY, GAS
 from ionics.kinetics.compact import Capacitance, ConstantPhase, NoCompactLayer
 from ionics.kinetics.rates import ButlerVolmer, Equilibrium, Linear
@@ -13,7 +14,7 @@ from ionics.laws import Arrhenius, Constant
 from ionics.transport.flux import Chemical, Hopping, Vehicle
 from ionics.transport.statistics import Dilute, Lattice, Measured
 
-from .files import CELL, CERAMIC, CIRCUIT, GOOD, read
+from .files import CELL, CERAMIC, CIRCUIT, GOOD, line, read
 
 ROUND = 1e-12  # relative: a few roundings of unit conversion
 
@@ -375,3 +376,26 @@ def test_reading_needs_no_numerics(name, tmp_path):
     code = f"import sys; from ionics import config; config.read({str(path)!r}); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_table_as_text(tmp_path):
+    words = str(table.check(read(tmp_path, CELL)))
+    for word in ("293.15 K, area 3.36 cm^2, series resistance 61.32 ohm cm^2", "3.62 um", "46.6 pm", "326.4 ohm cm^2"):
+        assert word in words
+    assert "Li+ + e- <-> Li: butler-volmer" in words
+    assert "Careful:" in words
+    assert str(table.check(read(tmp_path, CIRCUIT))) == "no stack: nothing to resolve"
+
+
+def test_a_circuit_that_cannot_be_read_is_told_by_the_table(tmp_path):
+    text = CIRCUIT.replace("circuit: R0-p(R1,CPE1)-CPE2", "circuit: R0-p(R1,CPE1")
+    with pytest.raises(config.ConfigError) as caught:
+        table.check(read(tmp_path, text))
+    assert f"study.yaml:{line(text, 'circuit: R0')}: fit.circuit: got R0-p(R1,CPE1;" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "charge"), [("Li+", 1), ("e-", -1), ("O2-", -2), ("Al3+", 3), ("Mg++", 2), ("Li", None), ("V_Li", None)]
+)
+def test_the_charge_in_a_name(name, charge):
+    assert charge_in(name) == charge
