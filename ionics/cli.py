@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -83,19 +84,15 @@ def check(
     overrides: Set = None,
 ) -> None:
     """Check configurations without solving: show what would be computed, or every mistake with its line."""
-    from ionics.config.errors import ConfigError
-
-    wrong = False
+    status = 0
     for file in files:
         try:
-            from ionics.config import read
-            from ionics.config.table import check as resolved
-
-            typer.echo(f"{file}\n{resolved(read(file, overrides or ()))}\n")
-        except ConfigError as error:
-            typer.echo(str(error), err=True)
-            wrong = True
-    raise typer.Exit(2 if wrong else 0)
+            with _failures():
+                study = _load(file, overrides, lambda text: None)
+                _print(f"[bold]{file}[/bold]: {study.config.title or 'no title'}", *_check_tables(study.check()))
+        except typer.Exit as stop:
+            status = max(status, stop.exit_code)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -169,13 +166,15 @@ def _say(result, folder: Path) -> None:
 
     for sentence in verdict(result):
         typer.echo(sentence)
+    if warnings := json.loads(result.attrs["warnings"]):
+        typer.echo(f"{len(warnings)} points to be careful about are in the report; `ionics check` shows them too.")
     typer.echo(f"Written to {folder}: open {folder / 'report.html'}")
 
 
 def _settings() -> None:
     """float64, and compiled code kept between runs where the user's cache folder is writable."""
     os.environ["JAX_ENABLE_X64"] = "1"
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         with contextlib.suppress(OSError):
@@ -232,10 +231,40 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(text)
 
 
-def _print(table) -> None:
+def _print(*parts) -> None:
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(*parts, sep="\n")
+
+
+def _check_tables(found):
+    """The resolved stack: layers, junctions, and what to be careful about."""
+    if found is None:
+        return ("no stack in this file", "")
+    from rich.table import Table
+
+    from ionics.quantity import quantity as q
+
+    layers = Table(
+        "layer", "material", "thickness", "nodes", "Debye length", "conductivity", "resistance", "relaxes in"
+    )
+    for row in found.layers:
+        layers.add_row(
+            row.name + (f" × {row.count}" if row.count > 1 else ""),
+            row.material,
+            q(row.thickness, "m"),
+            str(row.nodes),
+            q(row.debye_length, "m"),
+            q(row.conductivity, "S/m"),
+            q(row.resistance * 1e4, "Ω cm²"),
+            q(row.dielectric_time, "s"),
+        )
+    junctions = Table("junction", "crosses", "blocked", "resistance", "compact layer", "potential step")
+    for row in found.junctions:
+        crossings = ", ".join(f"{what}: {law}" for what, law in row.laws)
+        resistance = q(row.resistance * 1e4, "Ω cm²")
+        junctions.add_row(row.name, crossings, ", ".join(row.blocked), resistance, row.compact_layer, q(row.step, "V"))
+    return layers, junctions, *(f"careful: {warning}" for warning in found.warnings), ""
 
 
 def _library_table(library):

@@ -15,7 +15,8 @@ import xarray as xr
 
 from ionics import results
 from ionics.constants import BOLTZMANN, ELEMENTARY_CHARGE
-from ionics.summary import PREFIXES, contributions, pretty_unit, quantity, verdict
+from ionics.quantity import PREFIXES, pretty_unit, quantity
+from ionics.summary import contributions, verdict
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#F0E442")
 OTHERS = "#9A9A9A"

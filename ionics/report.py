@@ -14,7 +14,8 @@ import xarray as xr
 
 from ionics import plots, results
 from ionics.folder import replacing
-from ionics.summary import contributions, plus_minus, pretty_unit, quantity, verdict
+from ionics.quantity import plus_minus, pretty_unit, quantity
+from ionics.summary import contributions, verdict
 
 CAPTIONS = {
     "nyquist": "Impedance in the complex plane. The filled arcs are the shares of the elements in series, from the "
@@ -73,7 +74,9 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
         f'<p class="soft">{_text(_made(ds))}</p>',
         '<div class="verdict">' + "".join(f"<p>{_text(s)}</p>" for s in verdict(ds)) + "</div>",
         *tables,
+        "<h2>Figures</h2>" if pictures else "",
         *(_figure(picture) for picture in pictures),
+        _warnings(ds),
         _sources(ds),
         _notes(ds),
         f"<h2>Configuration</h2><pre>{_text(ds.attrs.get('config', ''))}</pre>" if ds.attrs.get("config") else "",
@@ -189,6 +192,11 @@ def _figure(path: Path) -> str:
         f'<figure><img alt="{_text(name)}" src="data:image/png;base64,{data}">'
         f"<figcaption>{_text(caption)}</figcaption></figure>"
     )
+
+
+def _warnings(ds) -> str:
+    items = "".join(f"<li>{_text(warning)}</li>" for warning in json.loads(ds.attrs.get("warnings", "[]")))
+    return f"<h2>To be careful about</h2><ul>{items}</ul>" if items else ""
 
 
 def _sources(ds) -> str:

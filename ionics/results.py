@@ -37,6 +37,7 @@ class Origin:
     config: str = ""  # the resolved YAML
     area: float | None = None  # m2
     materials: tuple[tuple[str, str], ...] = ()  # (material, citation)
+    warnings: tuple[str, ...] = ()  # what to be careful about
 
     def attributes(self) -> dict[str, str]:
         """Text for the Dataset's attrs."""
@@ -45,6 +46,7 @@ class Origin:
             "source": self.source,
             "config": self.config,
             "materials": json.dumps(self.materials, ensure_ascii=False),
+            "warnings": json.dumps(self.warnings, ensure_ascii=False),
             "versions": json.dumps(versions()),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "Conventions": "ionics-1",

@@ -8,7 +8,6 @@ import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +15,9 @@ import xarray as xr
 
 from ionics import config as door
 from ionics import plots, results  # plots registers the `.ionics` accessor
-from ionics.config import materials
+from ionics.config import materials, table
 from ionics.config.schema import Config
+from ionics.config.table import Check
 from ionics.transport.balance import State
 from ionics.transport.linear import Layout
 from ionics.transport.stack import Stack
@@ -96,17 +96,17 @@ class Study:
 
         return fit(self, data, progress or _silent)
 
-    def check(self) -> Any:
-        """The resolved stack as a table: what will be computed, and what to be careful about."""
-        from ionics.config.table import check
-
-        return check(self.config)
+    def check(self) -> Check | None:
+        """The resolved stack as a table: what will be computed, and what to be careful about; None without a stack."""
+        return table.check(self.config) if self.config.stack else None
 
     @property
     def origin(self) -> results.Origin:
         """What goes into the attributes of the results."""
         config = self.config
-        return results.Origin(config.title, config.source, resolved(config), config.area, _citations(config))
+        found = self.check()
+        warnings = found.warnings if found else ()
+        return results.Origin(config.title, config.source, resolved(config), config.area, _citations(config), warnings)
 
     def __repr__(self) -> str:
         return (
