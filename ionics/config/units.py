@@ -68,7 +68,7 @@ def parse(raw: object, dimension: Dimension) -> float:
     number, unit = split(raw, dimension)
     if not unit:
         if dimension.unit:
-            written = f"{number:g} {dimension.example.split(' ', 1)[1]}"
+            written = f"{abs(number) if number else 1:g} {dimension.example.split(' ', 1)[1]}"
             raise UnitError("the unit is missing", f"write {dimension.name} with its unit, e.g. {written}")
         return number
     return _convert(number, unit, dimension)
