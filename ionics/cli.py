@@ -89,7 +89,7 @@ def check(
         try:
             with _failures():
                 study = _load(file, overrides, lambda text: None)
-                _print(f"[bold]{file}[/bold]: {study.config.title or 'no title'}", *_check_tables(study.check()))
+                typer.echo(f"{file}: {study.config.title}\n{study.check()}\n")
         except typer.Exit as stop:
             status = max(status, stop.exit_code)
     raise typer.Exit(status)
@@ -231,40 +231,10 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(text)
 
 
-def _print(*parts) -> None:
+def _print(table) -> None:
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(*parts, sep="\n")
-
-
-def _check_tables(found):
-    """The resolved stack: layers, junctions, and what to be careful about."""
-    if found is None:
-        return ("no stack in this file", "")
-    from rich.table import Table
-
-    from ionics.quantity import quantity as q
-
-    layers = Table(
-        "layer", "material", "thickness", "nodes", "Debye length", "conductivity", "resistance", "relaxes in"
-    )
-    for row in found.layers:
-        layers.add_row(
-            row.name + (f" × {row.count}" if row.count > 1 else ""),
-            row.material,
-            q(row.thickness, "m"),
-            str(row.nodes),
-            q(row.debye_length, "m"),
-            q(row.conductivity, "S/m"),
-            q(row.resistance * 1e4, "Ω cm²"),
-            q(row.dielectric_time, "s"),
-        )
-    junctions = Table("junction", "crosses", "blocked", "resistance", "compact layer", "potential step")
-    for row in found.junctions:
-        crossings = ", ".join(f"{what}: {law}" for what, law in row.laws)
-        resistance = q(row.resistance * 1e4, "Ω cm²")
-        junctions.add_row(row.name, crossings, ", ".join(row.blocked), resistance, row.compact_layer, q(row.step, "V"))
-    return layers, junctions, *(f"careful: {warning}" for warning in found.warnings), ""
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
 
 
 def _library_table(library):

@@ -96,16 +96,15 @@ class Study:
 
         return fit(self, data, progress or _silent)
 
-    def check(self) -> Check | None:
-        """The resolved stack as a table: what will be computed, and what to be careful about; None without a stack."""
-        return table.check(self.config) if self.config.stack else None
+    def check(self) -> Check:
+        """The resolved stack as a table: what will be computed, and what to be careful about."""
+        return table.check(self.config)
 
     @property
     def origin(self) -> results.Origin:
         """What goes into the attributes of the results."""
         config = self.config
-        found = self.check()
-        warnings = found.warnings if found else ()
+        warnings = self.check().warnings
         return results.Origin(config.title, config.source, resolved(config), config.area, _citations(config), warnings)
 
     def __repr__(self) -> str:
