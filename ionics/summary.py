@@ -50,11 +50,13 @@ def _arc(frequency, z) -> tuple[float, float]:
     return math.nan, math.nan
 
 
-def _summit(x, y) -> tuple[float, float]:
-    """Top of the parabola through three points: exp(x), y."""
-    a, b, c = np.polyfit(x - x[1], y, 2)
-    shift = -b / (2 * a)
-    return float(np.exp(x[1] + shift)), float(c + b * shift / 2)
+def _summit(log_frequency, y) -> tuple[float, float]:
+    """Frequency and height of the top of 1/y = a f + b/f through three points, which is the arc of one R and one C."""
+    x = np.exp(log_frequency - log_frequency[1])
+    (a, b), *_ = np.linalg.lstsq(np.column_stack([x, 1 / x]), 1 / y, rcond=None)
+    if not (a > 0 and b > 0):
+        return float(np.exp(log_frequency[1])), float(y[1])
+    return float(np.exp(log_frequency[1]) * math.sqrt(b / a)), 1 / (2 * math.sqrt(a * b))
 
 
 def blocking(ds: xr.Dataset) -> bool:
