@@ -25,7 +25,6 @@ from ionics.fitting.circuits import CPE, AbstractCircuit, Parallel, R
 from ionics.fitting.derived import Measured
 from ionics.fitting.leastsquares import fit as least_squares
 from ionics.fitting.model import AbstractModel, CircuitModel, Parameter
-from ionics.fitting.notation import CircuitError, parse
 from ionics.fitting.readers import read_spectrum
 from ionics.fitting.result import FitResult
 from ionics.fitting.spectrum import DataError, Spectrum
@@ -116,24 +115,23 @@ def _weighted(one: Spectrum, config: Config) -> tuple[Spectrum, str]:
 
 def circuit_model(config: Config) -> CircuitModel:
     """The circuit with the starts and bounds of the file."""
-    asked, starts, bounds = config.fit, {}, {}
+    asked = config.fit
     try:
-        plain = CircuitModel(parse(asked.circuit))
-    except (CircuitError, ValueError) as error:
+        known = {parameter.name: parameter for parameter in CircuitModel(asked.circuit).parameters}
+    except ValueError as error:  # CircuitError is one
         raise config.error(("fit", "circuit"), str(error)) from None
-    known = {parameter.name: parameter for parameter in plain.parameters}
-    for name, free in asked.free.items():
+    for name in asked.free:
         if name not in known:
             raise config.error(("fit", "free", name), "the circuit has no such parameter", f"it has {', '.join(known)}")
         _right_unit(config, name, known[name].unit)
-        if free.bounds:
-            bounds[name] = tuple(bound.value for bound in free.bounds)
-        if free.start:
-            starts[name] = free.start.value
-        elif free.bounds:
-            low, high = bounds[name]
-            starts[name] = (low * high) ** 0.5 if free.scale == "log" else 0.5 * (low + high)
-    return CircuitModel(parse(asked.circuit, starts), bounds)
+    starts = {name: free.start.value for name, free in asked.free.items() if free.start}
+    bounds = {name: (free.bounds[0].value, free.bounds[1].value) for name, free in asked.free.items() if free.bounds}
+    model = CircuitModel(asked.circuit, starts, bounds)
+    try:
+        _ = model.parameters
+    except ValueError as error:
+        raise config.error(("fit", "free"), str(error)) from None
+    return model
 
 
 def _right_unit(config: Config, name: str, unit: str) -> None:
@@ -176,8 +174,7 @@ def _onward(model: AbstractModel, result: FitResult) -> AbstractModel:
     """
     if not isinstance(model, CircuitModel):
         return model
-    circuit = jax.tree.unflatten(jax.tree.structure(model.circuit), [jnp.asarray(v) for v in result.values])
-    return eqx.tree_at(lambda m: m.circuit, model, circuit)
+    return CircuitModel(model.circuit, dict(zip(result.names, result.values, strict=True)), dict(model.bounds))
 
 
 def stack_model(study: Study) -> StackModel:
