@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ionics import results
 from ionics.constants import BOLTZMANN, ELEMENTARY_CHARGE
@@ -39,11 +40,11 @@ def plot_nyquist(ds: xr.Dataset, ax=None, *, resize: bool | None = None):
     ax = _axes(ax, (8.4, 4.4))
     ds = ds.sortby("frequency", ascending=False)
     z = results.impedance_of(ds)
-    frequency, fine = _smooth(ds.frequency.values, z.values)
+    frequency, fine = _smooth(ds.frequency.values, _complex(z))
     right, top = _view(fine)
     scale, unit = _scale(max(right, top), z.attrs["units"])
     if "z_part_real" in ds:
-        _fill_arcs(ax, ds, scale, unit)
+        _fill_arcs(ax, ds, scale, pretty_unit(z.attrs["units"]))
     ax.plot(fine.real * scale, -fine.imag * scale, color=INK, linewidth=1.6, zorder=5, label="_total")
     _equal_limits(ax, fine * scale)
     ax.set_xlabel(f"Re Z ({unit})")
@@ -65,7 +66,7 @@ def _fill_arcs(ax, ds, scale, unit):
     for name, part, share, color in _shown_parts(ds):
         _, fine = _smooth(ds.frequency.values, part)
         x, y = start + fine.real * scale, -fine.imag * scale
-        label = f"{name}: {part[-1].real * scale:.3g} {unit} ({100 * share:.0f} %)"
+        label = f"{name}: {quantity(part[-1].real, unit)} ({100 * share:.0f} %)"
         if np.ptp(fine.imag) < 1e-3 * reference:
             ax.plot([start, x[-1]], [0, 0], color=color, linewidth=6, solid_capstyle="butt", label=label, zorder=4)
         elif share < LEAST_SHARE and -part[-1].imag > 5 * part[-1].real:
@@ -94,35 +95,39 @@ def _fill_arcs(ax, ds, scale, unit):
 
 def _reference(ds) -> float:
     """What an impedance is compared with to be called small: the largest real part."""
-    z = results.impedance_of(ds).values
+    z = _complex(results.impedance_of(ds))
     return float(z.real.max()) if z.real.max() > 1e-9 * abs(z).max() else float(abs(z).max())
 
 
 def _shown_parts(ds):
     """(name, Z over frequency, share of the real part, colour), from the fastest to the slowest element."""
-    parts = results.parts_of(ds).transpose("element", "frequency")
+    parts = _complex(results.parts_of(ds).transpose("element", "frequency"))
     low = int(np.argmin(ds.frequency.values))
     speeds = contributions(ds).peak_frequency.values
     reference = _reference(ds)
-    total = parts.values[:, low].real.sum()
-    sizes = abs(parts.values.real).max(axis=1) + abs(parts.values.imag).max(axis=1)
+    total = parts[:, low].real.sum()
+    sizes = abs(parts.real).max(axis=1) + abs(parts.imag).max(axis=1)
     largest = np.argsort(-sizes)[: len(PALETTE) - 1]
     chosen = sorted(int(k) for k in largest if sizes[k] > LEAST_SHARE * reference)
     rows = []
     for color, k in zip(PALETTE, chosen, strict=False):
-        stores = -parts.values[k, low].imag > 1e-3 * reference
+        stores = -parts[k, low].imag > 1e-3 * reference
         speed = speeds[k] if math.isfinite(speeds[k]) else (0.0 if stores else math.inf)
-        rows.append((speed, str(ds.element.values[k]), parts.values[k], color))
+        rows.append((speed, str(ds.element.values[k]), parts[k], color))
     rows.sort(key=lambda row: (-row[0], row[2][low].real < LEAST_SHARE * reference))
     shown = [(name, z, z[low].real / total, shade) for _, name, z, shade in rows]
     rest = [k for k in range(len(sizes)) if k not in chosen]
     if rest and sizes[rest].sum() > LEAST_SHARE * reference:
-        z = parts.values[rest].sum(axis=0)
+        z = parts[rest].sum(axis=0)
         shown.append((f"{len(rest)} others", z, z[low].real / total, OTHERS))
     return shown
 
 
-def _smooth(frequency, z, between: int = 8):
+def _complex(z: xr.DataArray) -> NDArray[np.complex128]:
+    return np.asarray(z.values, dtype=complex)
+
+
+def _smooth(frequency, z, between: int = 8) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
     """Frequencies and Z with points in between, by cubics in the logarithm of the frequency."""
     log = np.log(frequency)
     if len(log) < 4:
@@ -266,23 +271,23 @@ def plot_parts(ds: xr.Dataset, axes=None):
     upper, lower = _pair(axes, SIZES[plot_parts])
     ds = ds.sortby("frequency")
     frequency = ds.frequency.values
-    z = results.impedance_of(ds)
-    scale, unit = _scale(z.values.real.max(), z.attrs["units"])
+    z, units = _complex(results.impedance_of(ds)), ds.z_real.attrs["units"]
+    scale, unit = _scale(z.real.max(), units)
     shown = _shown_parts(ds)
     names, shades = [row[0] for row in shown], [row[3] for row in shown]
     layers = [row[1].real * scale for row in shown]
     upper.stackplot(frequency, *layers, colors=shades, alpha=0.55, labels=names, linewidth=0)
-    upper.plot(frequency, z.values.real * scale, color=INK, linewidth=1.4)
+    upper.plot(frequency, z.real * scale, color=INK, linewidth=1.4)
     upper.set_ylabel(f"Re Z ({unit}), stacked")
-    upper.set_ylim(min(0, float(z.values.real.min()) * scale), float(z.values.real.max()) * scale * 1.05)
+    upper.set_ylim(min(0, float(z.real.min()) * scale), float(z.real.max()) * scale * 1.05)
     for k, (_, part, _, shade) in enumerate(shown):
         style = {"color": shade, "linewidth": 1.8, "linestyle": "--" if k % 2 else "-"}
         lower.loglog(frequency, np.where(part.imag < 0, -part.imag, np.nan), **style)
-    total = -z.values.imag
+    total = -z.imag
     lower.loglog(frequency, np.where(total > 0, total, np.nan), color=INK, linewidth=1.4)
     biggest = total.max()
     lower.set_ylim(max(biggest / 1e5, 0.3 * total[total > 0].min()), 2 * biggest)
-    lower.set_ylabel(f"−Im Z ({pretty_unit(z.attrs['units'])})")
+    lower.set_ylabel(f"−Im Z ({pretty_unit(units)})")
     _frequency_axis(upper, lower, frequency)
     upper.plot([], [], color=INK, linewidth=1.4, label="total")
     _legend_outside(upper, reverse=True)
@@ -406,7 +411,7 @@ def _windows(ds):
     for j in range(len(ranges) + 1):
         left = ranges[j - 1] if j else None
         right = ranges[j] if j < len(ranges) else None
-        at = left[2] if left else right[1]
+        at = ranges[j - 1][2] if j else ranges[0][1]
         low = at - _reach(ds, left, at) if left else at
         high = at + _reach(ds, right, at) if right else at
         if high - low > 0.25 * total or not _something_happens(ds, low, high):
@@ -462,7 +467,7 @@ def plot_fit(ds: xr.Dataset, figure=None):
     nyquist = figure.add_subplot(grid[:, 0])
     upper, middle, lower = (figure.add_subplot(grid[k, 1]) for k in range(3))
     ds = ds.sortby("frequency")
-    data, model, frequency = results.impedance_of(ds).values, results.model_of(ds).values, ds.frequency.values
+    data, model, frequency = _complex(results.impedance_of(ds)), _complex(results.model_of(ds)), ds.frequency.values
     scale, unit = _scale(max(_view(_smooth(frequency, model)[1])), ds.z_real.attrs["units"])
     point = {
         "marker": "o",
@@ -533,7 +538,7 @@ def plot_correlation(ds: xr.Dataset, ax=None):
     ax.set_title("correlation of the parameters", fontsize=10, loc="left")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    bar = ax.get_figure().colorbar(image, ax=ax, shrink=0.8, ticks=[-1, -0.5, 0, 0.5, 1])
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, ticks=[-1, -0.5, 0, 0.5, 1])
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL)
     return ax
@@ -609,8 +614,9 @@ def _draw(plot):
 
     def drawn(ds):
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-        figure = Figure(layout="constrained")
+        figure = Figure(layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
         if plot in (plot_fit, plot_profiles):
             plot(ds, figure)
         elif plot in (plot_bode, plot_parts):

@@ -22,7 +22,7 @@ def contributions(ds: xr.Dataset) -> xr.Dataset:
     parts = parts_of(ds).transpose("element", "frequency").sortby("frequency")
     frequency = parts.frequency.values
     rows = [_arc(frequency, part) for part in parts.values]
-    resistance = parts.values[:, 0].real
+    resistance = np.real(parts.values[:, 0])
     total = resistance.sum()
     axis, area = ("element",), parts.attrs["units"].removeprefix("ohm").strip()
     farad = f"F/{area}" if area else "F"

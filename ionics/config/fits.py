@@ -18,11 +18,13 @@ from ionics import config as door
 from ionics import results
 from ionics.config import units
 from ionics.config.leaves import Leaf
+from ionics.config.questions import Fit
 from ionics.config.schema import Config
 from ionics.config.units import UnitError
 from ionics.fitting import derived
 from ionics.fitting.circuits import CPE, AbstractCircuit, Parallel, R
 from ionics.fitting.derived import Measured
+from ionics.fitting.leastsquares import Weighting
 from ionics.fitting.leastsquares import fit as least_squares
 from ionics.fitting.model import AbstractModel, CircuitModel, Parameter
 from ionics.fitting.readers import read_spectrum
@@ -40,31 +42,38 @@ DIMENSIONS = {"ohm": units.RESISTANCE, "1": units.RATIO}
 def fit(study: Study, data: str | Path | None, tell: Callable[[str], None]) -> xr.Dataset | xr.DataTree:
     """Fit every spectrum that is named with the same model: one Dataset, or a tree of them for a series."""
     config = study.config
-    if config.fit is None:
-        raise config.error((), "nothing to fit", "write e.g. fit: {data: FILE, circuit: R0-p(R1,CPE1)-CPE2}")
+    asked = question(config)
     tell("reading spectra")
     spectra = [spectrum(config, path) for path in paths(config, data)]
     tell("preparing the model")
-    model = stack_model(study) if config.fit.model == "stack" else circuit_model(config)
-    members, fits = {}, []
+    model = stack_model(study) if asked.model == "stack" else circuit_model(config)
+    members, fits, origin = {}, [], study.origin
     for k, one in enumerate(spectra):
         tell(f"fitting {one.label}" + (f" ({k + 1} of {len(spectra)})" if len(spectra) > 1 else ""))
         weighted, weighting = _weighted(one, config)
-        fits.append(least_squares(model, weighted, weighting=weighting, starts=config.fit.starts))
+        fits.append(least_squares(model, weighted, weighting=weighting, starts=asked.starts))
         model = _onward(model, fits[-1])
         members[one.label] = results.add_derived(
-            results.fit_to_dataset(fits[-1], study.origin), consequences(config, model, fits[-1])
+            results.fit_to_dataset(fits[-1], origin), consequences(config, model, fits[-1])
         )
-    if len(members) == 1 and config.fit.series is None:
+    if len(members) == 1 and asked.series is None:
         return next(iter(members.values()))
-    return _arrhenius(config, results.series(members, study.origin), fits)
+    return _arrhenius(config, results.series(members, origin), fits)
+
+
+def question(config: Config) -> Fit:
+    """The `fit` part. Raises ConfigError where there is none."""
+    if config.fit is None:
+        raise config.error((), "nothing to fit", "write e.g. fit: {data: FILE, circuit: R0-p(R1,CPE1)-CPE2}")
+    return config.fit
 
 
 def paths(config: Config, data: str | Path | None) -> list[Path]:
     """The files to fit; a path in the configuration is relative to its folder."""
-    if data is None and config.fit.data is None:
+    asked = question(config)
+    if data is None and asked.data is None:
         raise config.error(("fit",), "no data", "write data: FILE, or give --data FILE")
-    given = Path(data) if data is not None else Path(config.document.name).parent / config.fit.data
+    given = Path(data) if data is not None else Path(config.document.name).parent / str(asked.data)
     if given.is_dir():
         found = sorted(p for p in given.iterdir() if p.suffix.lower() in SUFFIXES)
     elif any(sign in given.name for sign in "*?["):
@@ -73,19 +82,18 @@ def paths(config: Config, data: str | Path | None) -> list[Path]:
         found = [given]
     if not found:
         raise DataError(f"{given}: no spectra there; expected files ending in {', '.join(SUFFIXES)}")
-    series = config.fit.series
-    return sorted(found, key=lambda path: temperature(config, path)) if series else found
+    return sorted(found, key=lambda path: temperature(config, path) or 0.0)
 
 
 def temperature(config: Config, path: Path) -> float | None:
     """What the name of a file says [K]."""
-    series = config.fit.series
+    series = question(config).series
     if series is None:
         return None
     match = re.search(series.temperature, path.name)
     try:
-        number = float(match[1])
-    except (TypeError, ValueError):
+        number = float(match[1] if match else "")
+    except ValueError:
         pattern = f"its name does not give a temperature by '{series.temperature}'"
         raise DataError(f"{path}: {pattern}; change fit.series.temperature or move the file") from None
     return {"K": number, "degC": number + 273.15, "degF": (number + 459.67) / 1.8}[series.unit]
@@ -93,7 +101,7 @@ def temperature(config: Config, path: Path) -> float | None:
 
 def spectrum(config: Config, path: Path) -> Spectrum:
     """A file as the configuration wants it read."""
-    asked = config.fit
+    asked = question(config)
     columns = [int(c) if c.isdigit() else c for c in asked.columns] if asked.columns else None
     kelvin = temperature(config, path)
     if kelvin is None and asked.model == "stack":
@@ -102,8 +110,8 @@ def spectrum(config: Config, path: Path) -> Spectrum:
     return found.window(*asked.frequency_range) if asked.frequency_range else found
 
 
-def _weighted(one: Spectrum, config: Config) -> tuple[Spectrum, str]:
-    weighting = config.fit.weighting
+def _weighted(one: Spectrum, config: Config) -> tuple[Spectrum, Weighting]:
+    weighting = question(config).weighting
     if weighting == "modulus":
         return one, "modulus"
     sigma = weighting.sigma if weighting.relative is None else weighting.relative * abs(one.impedance)
@@ -115,9 +123,9 @@ def _weighted(one: Spectrum, config: Config) -> tuple[Spectrum, str]:
 
 def circuit_model(config: Config) -> CircuitModel:
     """The circuit with the starts and bounds of the file."""
-    asked = config.fit
+    asked = question(config)
     try:
-        known = {parameter.name: parameter for parameter in CircuitModel(asked.circuit).parameters}
+        known = {parameter.name: parameter for parameter in CircuitModel(str(asked.circuit)).parameters}
     except ValueError as error:  # CircuitError is one
         raise config.error(("fit", "circuit"), str(error)) from None
     for name in asked.free:
@@ -126,7 +134,7 @@ def circuit_model(config: Config) -> CircuitModel:
         _right_unit(config, name, known[name].unit)
     starts = {name: free.start.value for name, free in asked.free.items() if free.start}
     bounds = {name: (free.bounds[0].value, free.bounds[1].value) for name, free in asked.free.items() if free.bounds}
-    model = CircuitModel(asked.circuit, starts, bounds)
+    model = CircuitModel(str(asked.circuit), starts, bounds)
     try:
         _ = model.parameters
     except ValueError as error:
@@ -136,7 +144,7 @@ def circuit_model(config: Config) -> CircuitModel:
 
 def _right_unit(config: Config, name: str, unit: str) -> None:
     """Where the unit of a parameter is a plain one, what is written must have it."""
-    free = config.fit.free[name]
+    free = question(config).free[name]
     for key, written in (("start", free.start), *(("bounds", bound) for bound in free.bounds or ())):
         if written is not None and unit in DIMENSIONS:
             try:
@@ -193,14 +201,14 @@ def stack_model(study: Study) -> StackModel:
         rest = equilibrium(stack, occupancy=occupancy, throw=False)
         return impedance(stack, rest, frequency).z / area
 
-    leaves = tuple(door.leaf(config, path) for path in config.fit.free)
+    leaves = tuple(door.leaf(config, path) for path in question(config).free)
     free = tuple(_parameter(config, leaf, stack) for leaf in leaves)
     return StackModel(stack, leaves, free, response)
 
 
 def _parameter(config: Config, leaf: Leaf, stack: Stack) -> Parameter:
     """Start and bounds in SI; by default three decades to each side of what the stack has."""
-    asked = config.fit.free[leaf.path]
+    asked = question(config).free[leaf.path]
 
     def si(written, key):
         try:
@@ -244,7 +252,7 @@ def consequences(config: Config, model: AbstractModel, result: FitResult) -> dic
 
 
 def _geometry(config: Config) -> derived.Geometry | None:
-    asked = config.fit.geometry
+    asked = question(config).geometry
     return derived.Geometry(asked.thickness, asked.area) if asked else None
 
 
@@ -264,7 +272,7 @@ def _pairs(circuit: AbstractCircuit):
 
 def _arrhenius(config: Config, tree: xr.DataTree, fits: list[FitResult]) -> xr.DataTree:
     """Activation energies of sigma T, or of T/R without a geometry."""
-    asked = config.fit.arrhenius
+    asked = question(config).arrhenius
     if not asked:
         return tree
     for name in asked:

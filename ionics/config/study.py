@@ -6,7 +6,6 @@ import functools
 import html
 import io
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -16,10 +15,9 @@ import xarray as xr
 from ionics import config as door
 from ionics import plots, results  # plots registers the `.ionics` accessor
 from ionics.config import materials, table
+from ionics.config.questions import Study as Question
 from ionics.config.schema import Config
 from ionics.config.table import Check
-from ionics.transport.balance import State
-from ionics.transport.linear import Layout
 from ionics.transport.stack import Stack
 
 Progress = Callable[[str], None]
@@ -45,28 +43,27 @@ class Study:
 
     def run(self, progress: Progress | None = None) -> xr.Dataset:
         """Equilibrium or steady state, and the impedance about it if asked. Raises ConfigError, NotConverged."""
-        tell, asked = progress or _silent, self.config.study
-        if asked is None:
-            raise self.config.error((), "nothing to run", "write e.g. study: {impedance: {from: 1 mHz, to: 1 MHz}}")
-        tell("building the stack")
-        stack = self.stack
-        with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(self._impedance, stack, blank(stack))  # compiles while the equilibrium compiles
-            tell("equilibrium")
-            solution = self._rest(stack)
-            if asked.operating_point != "equilibrium":
-                tell("steady state")
-                solution = self._under_drive(stack, solution)
-            if asked.impedance is not None:
-                tell("impedance")
-            ahead.result()
-        return results.to_dataset(stack, solution, self._impedance(stack, solution), self.origin)
-
-    def _impedance(self, stack: Stack, about):
         from ionics.transport.impedance import impedance
 
-        asked = self.config.study.impedance
-        return None if asked is None else impedance(stack, about, asked.frequency)
+        tell, asked = progress or _silent, self._asked
+        tell("building the stack")
+        stack = self.stack
+        tell("equilibrium")
+        solution = self._rest(stack)
+        if asked.operating_point != "equilibrium":
+            tell("steady state")
+            solution = self._under_drive(stack, solution)
+        spectrum = None
+        if asked.impedance is not None:
+            tell("impedance")
+            spectrum = impedance(stack, solution, jnp.asarray(asked.impedance.frequency))
+        return results.to_dataset(stack, solution, spectrum, self.origin)
+
+    @property
+    def _asked(self) -> Question:
+        if self.config.study is None:
+            raise self.config.error((), "nothing to run", "write e.g. study: {impedance: {from: 1 mHz, to: 1 MHz}}")
+        return self.config.study
 
     def _rest(self, stack: Stack):
         from ionics.transport.equilibrium import equilibrium
@@ -81,7 +78,7 @@ class Study:
         from ionics.transport.balance import Current, Voltage
         from ionics.transport.steady import steady
 
-        point = self.config.study.operating_point
+        point = self._asked.operating_point
         return steady(stack, Voltage(point.voltage) if point.current is None else Current(point.current), rest)
 
     @property
@@ -125,12 +122,6 @@ class Study:
         table = f"<table><tr><th>layer</th><th>material</th><th>thickness</th></tr>{rows}</table>" if rows else ""
         title = html.escape(config.title or config.document.name)
         return f"<p><b>{title}</b><br>{html.escape(config.source)}</p>{table}<p>{', '.join(self._questions())}</p>"
-
-
-def blank(stack: Stack) -> State:
-    """A state of the right shape and no meaning, for compiling ahead."""
-    layout = Layout(stack)
-    return layout.unflatten(jnp.zeros((layout.blocks, layout.width)))
 
 
 def resolved(config: Config) -> str:
