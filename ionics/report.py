@@ -109,9 +109,9 @@ def _parts_table(ds) -> str:
         rows.append(
             [
                 str(name),
-                f"{resistance:.4g}",
-                *([f"{resistance / area:.4g}"] if area else []),
-                f"{100 * share:.1f} %",
+                f"{resistance:.4g}" if abs(share) > 1e-9 else "0",
+                *([f"{resistance / area:.4g}" if abs(share) > 1e-9 else "0"] if area else []),
+                f"{abs(100 * share):.1f} %" if abs(share) < 5e-4 else f"{100 * share:.1f} %",
                 _or_dash(float(table.peak_frequency[k]), lambda f: quantity(f, "Hz")),
                 _or_dash(float(table.capacitance[k]), lambda c: f"{c:.3g}"),
             ]

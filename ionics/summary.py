@@ -12,6 +12,10 @@ from ionics.quantity import quantity
 from ionics.results import impedance_of, parts_of, variable
 
 
+NOISE = 1e-10  # of |Z|: a share below is rounding
+FLAT = 1e-3  # of an element's own |Z|: a summit of -Im Z below is no arc
+
+
 def contributions(ds: xr.Dataset) -> xr.Dataset:
     """What each element adds: resistance and its share at the lowest frequency, arc frequency, capacitance.
 
@@ -21,7 +25,8 @@ def contributions(ds: xr.Dataset) -> xr.Dataset:
     """
     parts = parts_of(ds).transpose("element", "frequency").sortby("frequency")
     frequency = parts.frequency.values
-    rows = [_arc(frequency, part) for part in parts.values]
+    least = NOISE * abs(parts.values.sum(axis=0)).max()
+    rows = [_arc(frequency, part) if abs(part).max() > least else (math.nan, math.nan) for part in parts.values]
     resistance = np.real(parts.values[:, 0])
     total = resistance.sum()
     axis, area = ("element",), parts.attrs["units"].removeprefix("ohm").strip()
@@ -40,7 +45,7 @@ def contributions(ds: xr.Dataset) -> xr.Dataset:
 def _arc(frequency, z) -> tuple[float, float]:
     """Frequency of the highest interior summit of -Im Z and the effective capacitance."""
     y = -z.imag
-    summits = [i for i in range(1, len(y) - 1) if y[i] > y[i - 1] and y[i] >= y[i + 1] and y[i] > 1e-9 * abs(z).max()]
+    summits = [i for i in range(1, len(y) - 1) if y[i] > y[i - 1] and y[i] >= y[i + 1] and y[i] > FLAT * abs(z).max()]
     if summits:
         i = max(summits, key=lambda k: y[k])
         f, height = _summit(np.log(frequency[i - 1 : i + 2]), y[i - 1 : i + 2])
@@ -52,6 +57,8 @@ def _arc(frequency, z) -> tuple[float, float]:
 
 def _summit(log_frequency, y) -> tuple[float, float]:
     """Frequency and height of the top of 1/y = a f + b/f through three points, which is the arc of one R and one C."""
+    if (y <= 0).any():
+        return float(np.exp(log_frequency[1])), float(y[1])
     x = np.exp(log_frequency - log_frequency[1])
     (a, b), *_ = np.linalg.lstsq(np.column_stack([x, 1 / x]), 1 / y, rcond=None)
     if not (a > 0 and b > 0):

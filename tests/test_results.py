@@ -104,6 +104,17 @@ def test_resistances_and_capacitances_of_elements_are_those_that_were_put_in(run
     assert float(table.share.sum()) == pytest.approx(1.0, abs=1e-12)
 
 
+def test_rounding_is_not_taken_for_an_arc(run):
+    noisy = run.copy(deep=True)
+    rng = np.random.default_rng(0)
+    wiggle = 1e-14 * rng.normal(size=(2, FREQUENCY.size)) * float(run.z_real.max())
+    for name, values in zip(("z_part_real", "z_part_imag"), wiggle, strict=True):
+        noisy[name] = run[name].where(run.element != "series resistance", xr.DataArray(values, dims="frequency"))
+    table = contributions(noisy).sel(element="series resistance")
+    assert np.isnan(table.peak_frequency)
+    assert np.isnan(table.capacitance)
+
+
 def test_the_verdict_names_the_largest_share_and_counts_in_ohm_on_the_area(run):
     words = " ".join(verdict(run))
     total = float(run.z_real.sel(frequency=1e-3))
