@@ -24,6 +24,7 @@ OTHERS = "#9A9A9A"
 INK = "#222222"
 SMALL = 8  # points
 DPI = 120
+FEW = 8  # points, so few that each is marked
 LEAST_SHARE = 0.005  # of the largest |Z|; elements below are drawn together
 
 
@@ -255,9 +256,10 @@ def plot_bode(ds: xr.Dataset, axes=None):
     z = results.impedance_of(ds.sortby("frequency"))
     unit = pretty_unit(z.attrs["units"])
     frequency = z.frequency.values
-    upper.loglog(frequency, abs(z.values), color=PALETTE[0], linewidth=1.8)
+    marker = "o" if len(frequency) < FEW else ""
+    upper.loglog(frequency, abs(z.values), color=PALETTE[0], linewidth=1.8, marker=marker)
     upper.set_ylabel(f"|Z| ({unit})")
-    lower.semilogx(frequency, -np.degrees(np.angle(z.values)), color=PALETTE[5], linewidth=1.8)
+    lower.semilogx(frequency, -np.degrees(np.angle(z.values)), color=PALETTE[5], linewidth=1.8, marker=marker)
     lower.set_ylabel("−phase (°)")
     lower.set_yticks(range(-90, 91, 30))
     phase = -np.degrees(np.angle(z.values))
@@ -280,8 +282,9 @@ def plot_parts(ds: xr.Dataset, axes=None):
     upper.plot(frequency, z.real * scale, color=INK, linewidth=1.4)
     upper.set_ylabel(f"Re Z ({unit}), stacked")
     upper.set_ylim(min(0, float(z.real.min()) * scale), float(z.real.max()) * scale * 1.05)
+    marker = "o" if len(frequency) < FEW else ""
     for k, (_, part, _, shade) in enumerate(shown):
-        style = {"color": shade, "linewidth": 1.8, "linestyle": "--" if k % 2 else "-"}
+        style = {"color": shade, "linewidth": 1.8, "linestyle": "--" if k % 2 else "-", "marker": marker}
         lower.loglog(frequency, np.where(part.imag < 0, -part.imag, np.nan), **style)
     total = -z.imag
     lower.loglog(frequency, np.where(total > 0, total, np.nan), color=INK, linewidth=1.4)
@@ -296,7 +299,8 @@ def plot_parts(ds: xr.Dataset, axes=None):
 
 def _frequency_axis(upper, lower, frequency):
     for ax in (upper, lower):
-        ax.set_xlim(frequency.min(), frequency.max())
+        spread = 1.0 if np.ptp(frequency) else 2.0
+        ax.set_xlim(frequency.min() / spread, frequency.max() * spread)
         _dress(ax)
     upper.tick_params(labelbottom=False)
     lower.set_xlabel("frequency (Hz)")

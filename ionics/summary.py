@@ -11,7 +11,6 @@ import xarray as xr
 from ionics.quantity import quantity
 from ionics.results import impedance_of, parts_of, variable
 
-
 NOISE = 1e-10  # of |Z|: a share below is rounding
 FLAT = 1e-3  # of an element's own |Z|: a summit of -Im Z below is no arc
 
@@ -69,7 +68,7 @@ def _summit(log_frequency, y) -> tuple[float, float]:
 def blocking(ds: xr.Dataset) -> bool:
     """Whether no direct current can pass: at the lowest frequency Z points down rather than to the right."""
     z = impedance_of(ds).sortby("frequency").values
-    return bool(-z[0].imag > abs(z[0].real) and -z[0].imag > -z[1].imag)
+    return bool(-z[0].imag > abs(z[0].real) and (len(z) == 1 or -z[0].imag > -z[1].imag))
 
 
 def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:

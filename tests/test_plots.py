@@ -256,6 +256,21 @@ def test_every_figure_is_drawn_without_a_warning_and_without_touching_global_set
     assert all(path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for path in paths)
 
 
+@pytest.mark.parametrize("points", [1, 2, 5])
+def test_few_frequencies_are_drawn_too(points, tmp_path):
+    few = example().isel(frequency=slice(20, 20 + points))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_result(few, tmp_path / "out")
+    assert (tmp_path / "out" / "nyquist.png").is_file()
+
+
+def test_without_an_impedance_there_are_profiles_only(run, tmp_path):
+    alone = run.drop_vars(["z_real", "z_imag", "z_part_real", "z_part_imag", "frequency"])
+    write_result(alone, tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").glob("*.png")] == ["profiles.png"]
+
+
 def test_plots_work_without_axes_in_a_notebook(run):
     mpl.use("agg")
     import matplotlib.pyplot as plt
