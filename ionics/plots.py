@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ionics import results
 from ionics.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from ionics.quantity import PREFIXES, pretty_unit, quantity
-from ionics.summary import contributions, verdict
+from ionics.summary import blocking, contributions, reference_frequency, verdict
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#F0E442")
 OTHERS = "#9A9A9A"
@@ -53,7 +53,7 @@ def plot_nyquist(ds: xr.Dataset, ax=None, *, resize: bool | None = None):
     _dress(ax)
     labels = ax.get_legend_handles_labels()[1]
     if labels:
-        _legend_outside(ax, title=f"real part at {quantity(float(ds.frequency.min()), 'Hz')}")
+        _legend_outside(ax, title=f"real part at {quantity(reference_frequency(ds), 'Hz')}")
     if resize:
         _shape(ax, labels)
     _note_cropped(ax, frequency, fine * scale, quantity(abs(fine[-1]), pretty_unit(z.attrs["units"])))
@@ -62,48 +62,41 @@ def plot_nyquist(ds: xr.Dataset, ax=None, *, resize: bool | None = None):
 
 
 def _fill_arcs(ax, ds, scale, unit):
-    reference = _reference(ds)
-    start = 0.0
+    """Every element to the frequency at which resistances are read off; what blocks below it, as a line."""
+    reference, low = _reference(ds), reference_frequency(ds)
+    frequency, start = ds.frequency.values, 0.0
+    at = int(np.argmin(abs(frequency - low)))
+    tail = -results.impedance_of(ds).values[-1].imag
     for name, part, share, color in _shown_parts(ds):
-        _, fine = _smooth(ds.frequency.values, part)
+        blocks = blocking(ds) and -part[-1].imag > 0.1 * tail
+        _, fine = _smooth(frequency, part) if blocks else _smooth(frequency[: at + 1], part[: at + 1])
         x, y = start + fine.real * scale, -fine.imag * scale
-        label = f"{name}: {quantity(part[-1].real, unit)} ({100 * share:.0f} %)"
-        if np.ptp(fine.imag) < 1e-3 * reference:
+        label = f"{name}: {quantity(part[at].real, unit)} ({100 * share:.0f} %)"
+        if blocks:
+            farad = 1 / (2 * math.pi * frequency[-1] * -part[-1].imag)
+            stored = f"blocks: {quantity(farad, 'F' + unit.replace('Ω ', '/'))}"
+            label = f"{label}, {stored}" if share > LEAST_SHARE else f"{name} {stored}"
+            ax.plot(x, y, color=color, linewidth=2.5, zorder=3, label=label)
+        elif np.ptp(fine.imag) < 1e-3 * reference:
             ax.plot([start, x[-1]], [0, 0], color=color, linewidth=6, solid_capstyle="butt", label=label, zorder=4)
-        elif share < LEAST_SHARE and -part[-1].imag > 5 * part[-1].real:
-            farad = 1 / (2 * math.pi * ds.frequency.values[-1] * -part[-1].imag)
-            ax.plot(
-                x,
-                y,
-                color=color,
-                linewidth=2.5,
-                zorder=3,
-                label=f"{name}: blocks, {quantity(farad, 'F/cm²')}",
-            )
         else:
-            ax.fill(
-                np.r_[x[0], x, x[-1]],
-                np.r_[0, y, 0],
-                color=color,
-                alpha=0.35,
-                linewidth=0,
-                zorder=2,
-                label=label,
-            )
+            outline = np.r_[x[0], x, x[-1]], np.r_[0, y, 0]
+            ax.fill(*outline, color=color, alpha=0.35, linewidth=0, zorder=2, label=label)
             ax.plot(x, y, color=color, linewidth=1.2, zorder=3)
-        start = x[-1]
+        start += part[at].real * scale
 
 
 def _reference(ds) -> float:
-    """What an impedance is compared with to be called small: the largest real part."""
+    """What an impedance is compared with to be called small: the real part where resistances are read off."""
     z = _complex(results.impedance_of(ds))
-    return float(z.real.max()) if z.real.max() > 1e-9 * abs(z).max() else float(abs(z).max())
+    real = z.real[ds.frequency.values >= reference_frequency(ds)].max()
+    return float(real) if real > 1e-9 * abs(z).max() else float(abs(z).max())
 
 
 def _shown_parts(ds):
     """(name, Z over frequency, share of the real part, colour), from the fastest to the slowest element."""
     parts = _complex(results.parts_of(ds).transpose("element", "frequency"))
-    low = int(np.argmin(ds.frequency.values))
+    low = int(np.argmin(abs(ds.frequency.values - reference_frequency(ds))))
     speeds = contributions(ds).peak_frequency.values
     reference = _reference(ds)
     total = parts[:, low].real.sum()

@@ -15,7 +15,7 @@ import xarray as xr
 from ionics import plots, results
 from ionics.folder import replacing
 from ionics.quantity import plus_minus, pretty_unit, quantity
-from ionics.summary import contributions, verdict
+from ionics.summary import contributions, reference_frequency, verdict
 
 CAPTIONS = {
     "nyquist": "Impedance in the complex plane. The filled arcs are the shares of the elements in series, from the "
@@ -116,7 +116,7 @@ def _parts_table(ds) -> str:
                 _or_dash(float(table.capacitance[k]), lambda c: f"{c:.3g}"),
             ]
         )
-    low = quantity(float(ds.frequency.min()), "Hz")
+    low = quantity(reference_frequency(ds), "Hz")
     caption = f"Real part of each share at {low}; capacitance from the summit of its arc, or where it blocks."
     return _table("What makes up the impedance", head, rows, caption)
 

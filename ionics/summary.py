@@ -15,8 +15,19 @@ NOISE = 1e-10  # of |Z|: a share below is rounding
 FLAT = 1e-3  # of an element's own |Z|: a summit of -Im Z below is no arc
 
 
+def reference_frequency(ds: xr.Dataset) -> float:
+    """Where resistances are read off [Hz]: the lowest frequency, or the foot of the tail of a blocked cell.
+
+    The foot is the last minimum of -Im Z on the way down in frequency, if there is one.
+    """
+    frequency = np.sort(ds.frequency.values)
+    y = -np.imag(impedance_of(ds).sortby("frequency").values)
+    valleys = np.flatnonzero((y[1:-1] < y[:-2]) & (y[1:-1] <= y[2:])) + 1
+    return float(frequency[valleys[0]] if blocking(ds) and len(valleys) else frequency[0])
+
+
 def contributions(ds: xr.Dataset) -> xr.Dataset:
-    """What each element adds: resistance and its share at the lowest frequency, arc frequency, capacitance.
+    """What each element adds: resistance and share at the reference frequency, arc frequency, capacitance.
 
     The capacitance is that of the highest arc, 1 / (4 pi f_peak (-Im Z)_peak), exact for one R in parallel
     with one C; of an element without an arc that blocks at the lowest frequency, -1 / (omega Im Z); otherwise
@@ -26,14 +37,15 @@ def contributions(ds: xr.Dataset) -> xr.Dataset:
     frequency = parts.frequency.values
     least = NOISE * abs(parts.values.sum(axis=0)).max()
     rows = [_arc(frequency, part) if abs(part).max() > least else (math.nan, math.nan) for part in parts.values]
-    resistance = np.real(parts.values[:, 0])
+    low = reference_frequency(ds)
+    resistance = np.real(parts.sel(frequency=low).values)
     total = resistance.sum()
     axis, area = ("element",), parts.attrs["units"].removeprefix("ohm").strip()
     farad = f"F/{area}" if area else "F"
     return xr.Dataset(
         {
-            "resistance": variable(axis, resistance, parts.attrs["units"], "real part at the lowest frequency"),
-            "share": variable(axis, resistance / total, "1", "share of the real part at the lowest frequency"),
+            "resistance": variable(axis, resistance, parts.attrs["units"], f"real part at {low:.6g} Hz"),
+            "share": variable(axis, resistance / total, "1", f"share of the real part at {low:.6g} Hz"),
             "peak_frequency": variable(axis, [r[0] for r in rows], "Hz", "frequency of the arc's summit"),
             "capacitance": variable(axis, [r[1] for r in rows], farad, "effective capacitance"),
         },
@@ -95,7 +107,7 @@ def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
 
 
 def _resistance_sentences(ds) -> list[str]:
-    low = float(ds.frequency.min())
+    low = reference_frequency(ds)
     total = float(ds.z_real.sel(frequency=low))
     ohms = (
         f" ({quantity(total / (float(ds.area) * 1e4), 'Ω')} on {float(ds.area) * 1e4:.3g} cm²)" if "area" in ds else ""
@@ -105,8 +117,9 @@ def _resistance_sentences(ds) -> list[str]:
     size = f"{100 * float(first):.0f} % of it is {_article(str(first.element.item()))}"
     where = f"at {quantity(low, 'Hz')}"
     if blocking(ds):
-        real = f"the real part of Z {where} is {quantity(total, 'Ω cm²')}{ohms}"
-        return [f"Direct current is blocked; {real} and {size}."]
+        real = f"{where} the real part of Z is {quantity(total, 'Ω cm²')}{ohms}"
+        foot = "at the foot of the blocking tail, " if low > float(ds.frequency.min()) else ""
+        return [f"Direct current is blocked; {foot}{real}, and {size}."]
     return [f"The resistance {where} is {quantity(total, 'Ω cm²')}{ohms}; {size}."]
 
 

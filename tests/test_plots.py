@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from ionics import plots, results
 from ionics.report import open_result, redraw, report, write_result
 from ionics.results import scalar, variable
+from ionics.summary import contributions, reference_frequency
 
 ELEMENTS = ("left contact", "film", "film | cathode", "cathode", "right contact", "series resistance")
 FREQUENCY = np.geomspace(1e-3, 1e6, 46)
@@ -183,7 +184,18 @@ def test_a_blocking_tail_is_cropped_and_said_to_be():
     ax = plots.plot_nyquist(ds, axes())
     assert ax.get_ylim()[1] < 1.2 * ds.z_real.values.max()
     assert "continues to |Z|" in ax.get_title(loc="right")
-    assert any("blocks, 2 µF/cm²" in label for label in ax.get_legend_handles_labels()[1])
+    assert any("blocks: 2 µF/cm²" in label for label in ax.get_legend_handles_labels()[1])
+
+
+def test_resistances_of_a_blocked_cell_are_read_off_at_the_foot_of_its_tail():
+    ds = example(blocking=True)
+    foot = reference_frequency(ds)
+    y = -ds.z_imag.sortby("frequency")
+    assert (y.sel(frequency=slice(None, foot)).diff("frequency") < 0).all()  # below it the tail only
+    assert float(y.sel(frequency=slice(foot, None))[1]) > float(y.sel(frequency=foot))
+    film = contributions(ds).resistance.sel(element="film")
+    assert float(film) == pytest.approx(326 / (1 + (2 * np.pi * foot * 326 * 3e-9) ** 2), rel=1e-9)
+    assert "at the foot of the blocking tail" in ds.ionics.verdict
 
 
 def test_the_smoothed_curve_passes_through_every_computed_point():
