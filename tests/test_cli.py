@@ -206,11 +206,13 @@ def test_fit_takes_a_series_and_gives_activation_energies(tmp_path, monkeypatch)
     Path("fit.yaml").write_text(
         "fit:\n  data: data\n  circuit: R0-p(R1,CPE1)\n  starts: 4\n  geometry: {area: 0.5 cm^2, thickness: 1 mm}\n"
         "  free: {R1: {start: 100 ohm, bounds: [1 ohm, 1e6 ohm]}}\n"
-        '  series: {temperature: "-(\\\\d+)C", unit: degC}\n  arrhenius: [R1]\n'
+        '  series: {temperature: "-(\\\\d+)C", unit: degC}\n  arrhenius: [R1, R0 + R1]\n'
     )
     tree = ionics.load("fit.yaml").fit()
     assert isinstance(tree, xr.DataTree)
-    assert float(tree["activation_energy"].item()) == pytest.approx(0.4, abs=1e-4)
+    assert float(tree["activation_energy"].sel(arrhenius="R1")) == pytest.approx(0.4, abs=1e-4)
+    both = 0.1 / (0.5 * tree["value"].sel(parameter=["R0", "R1"]).sum("parameter").values)
+    assert tree["conductivity"].sel(arrhenius="R0 + R1").values == pytest.approx(both, rel=1e-9)
     assert tree["temperature"].values == pytest.approx(np.array([20, 40, 60, 80]) + 273.15)
     sigma = 0.1 / (0.5 * tree["value"].sel(parameter="R1").values)  # thickness / (area R), S/cm
     assert tree["conductivity"].sel(arrhenius="R1").values == pytest.approx(sigma, rel=1e-9)

@@ -47,6 +47,7 @@ def fit(study: Study, data: str | Path | None, tell: Callable[[str], None]) -> x
     spectra = [spectrum(config, path) for path in paths(config, data)]
     tell("preparing the model")
     model = stack_model(study) if asked.model == "stack" else circuit_model(config)
+    _check_arrhenius(config, model)
     members, fits, origin = {}, [], study.origin
     for k, one in enumerate(spectra):
         tell(f"fitting {one.label}" + (f" ({k + 1} of {len(spectra)})" if len(spectra) > 1 else ""))
@@ -257,7 +258,8 @@ def _geometry(config: Config) -> derived.Geometry | None:
 
 
 def _resistance(result: FitResult, name: str) -> Measured:
-    return Measured(result[name], result.error(name), "ohm")
+    """A fitted resistance, or the sum of several with the error that follows from their covariance."""
+    return derived.propagate(result, lambda values: sum(values[term] for term in _terms(name)), "ohm")
 
 
 def _pairs(circuit: AbstractCircuit):
@@ -271,22 +273,32 @@ def _pairs(circuit: AbstractCircuit):
 
 
 def _arrhenius(config: Config, tree: xr.DataTree, fits: list[FitResult]) -> xr.DataTree:
-    """Activation energies of sigma T, or of T/R without a geometry."""
+    """Activation energies of sigma T, or of T/R without a geometry; of sums too, `R1 + R2`."""
     asked = question(config).arrhenius
     if not asked:
         return tree
-    for name in asked:
-        if name not in fits[0].names:
-            known = ", ".join(fits[0].names)
-            raise config.error(("fit", "arrhenius"), f"no parameter '{name}'", f"the model has {known}")
-    geometry = _geometry(config)
-    kelvin, points = np.array([one.spectrum.temperature for one in fits]), {}
+    geometry, points, unit = _geometry(config), {}, ""
+    kelvin = np.array([one.spectrum.temperature for one in fits])
     for name in asked:
         rows = [_conductance(geometry, _resistance(one, name)) for one in fits]
         sigma, errors = np.array([row.value for row in rows]), np.array([row.error for row in rows])
-        sound = bool(np.all(np.isfinite(errors) & (errors > 0)))
+        sound, unit = bool(np.all(np.isfinite(errors) & (errors > 0))), rows[0].unit
         points[name] = (sigma, errors, derived.arrhenius(kelvin, sigma, errors=errors if sound else None))
-    return results.add_arrhenius(tree, points, rows[0].unit)
+    return results.add_arrhenius(tree, points, unit)
+
+
+def _terms(name: str) -> list[str]:
+    return [term.strip() for term in name.split("+")]
+
+
+def _check_arrhenius(config: Config, model: AbstractModel) -> None:
+    """Complain about names before anything is fitted."""
+    known = [parameter.name for parameter in model.parameters]
+    for name in question(config).arrhenius:
+        for term in _terms(name):
+            if term not in known:
+                valid = f"the model has {', '.join(known)}"
+                raise config.error(("fit", "arrhenius"), f"no parameter '{term}'", valid)
 
 
 def _conductance(geometry: derived.Geometry | None, resistance: Measured) -> Measured:
