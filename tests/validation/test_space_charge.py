@@ -1,6 +1,6 @@
 """Equilibrium against closed forms: A01, A03, A04, A17, A18, A19 and C01 of the reference collection.
 
-Tolerance: 1e-4 unless a case is exact; the second-order error of the default mesh in the charge of a space charge is 2e-4
+Tolerance: 1e-4 unless a case is exact; the second-order error of the default mesh in the charge is 2e-4
 before and 1e-5 after `resolved`, which every run uses, has moved the nodes.
 """
 
