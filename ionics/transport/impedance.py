@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,11 +11,21 @@ from jaxtyping import Array, Complex, Float
 
 from ionics.transport.balance import Current, State, flows, outflow, storage
 from ionics.transport.equilibrium import equilibrium
-from ionics.transport.linear import Layout, Tridiagonal, jacobian, solve, with_identity
+from ionics.transport.linear import (
+    Layout,
+    Tridiagonal,
+    arranged,
+    backward,
+    coloured,
+    factorise,
+    substitute,
+    with_identity,
+)
 from ionics.transport.newton import Solution
 from ionics.transport.stack import Junction, Stack, Unit, reservoir
 
 SERIES = "series resistance"
+CACHED = 400_000  # complex numbers, 6 MB
 
 
 class Impedance(eqx.Module):
@@ -40,21 +52,46 @@ def impedance(stack: Stack, about: Solution | State, frequency: Float[Array, " f
 
 @eqx.filter_jit
 def _impedance(stack: Stack, state: State, frequency) -> Impedance:
-    change = response(stack, state, frequency)
-    parts = _shares(stack, state, frequency, change)
-    z = stack.series_resistance - change[-1, -1]
+    z, parts = _alone(stack, state, frequency)
+    z = z + stack.series_resistance
     names = elements(stack)
     for unit in stack.units:
         alone = unit_alone(stack, unit)
         rest = equilibrium(alone, throw=False).state
-        change = response(alone, rest, frequency)
-        inside = _shares(alone, rest, frequency, change)
+        own, inside = _alone(alone, rest, frequency)
         first = 1 + 2 * unit.first
         parts = parts.at[first : first + inside.shape[0] - 2].add((unit.count - 1) * inside[1:-1])
-        z = z - (unit.count - 1) * change[-1, -1]
+        z = z + (unit.count - 1) * own
     series = jnp.broadcast_to(stack.series_resistance.astype(complex), (1, *frequency.shape))
     parts = jnp.concatenate([parts, series])
     return Impedance(frequency, z, parts, (*names, SERIES))
+
+
+def _alone(stack: Stack, state: State, frequency):
+    """Z and the shares of the elements, each layer standing once and without the series resistance."""
+    layout = Layout(stack)
+    x = layout.flatten(state)
+
+    def everything(x):
+        state = layout.unflatten(x)
+        leaving, stored = outflow(stack, state, Current(0.0)), storage(stack, state)
+        return layout.flatten(leaving), layout.flatten(stored), flows(stack, state)
+
+    # One linearisation serves the matrix, the refinement and the shares.
+    _, along = jax.linearize(everything, x)
+
+    def answer(frequency):
+        change = response(stack, layout, along, frequency)
+        return -change[-1, -1], _shares(layout, frequency, change, _along(lambda dx: along(dx)[2], change))
+
+    # As many frequencies at once as leave the factors of the matrix in the cache of a processor.
+    count = frequency.shape[0]
+    turns = -(-count * layout.blocks * layout.width**2 // CACHED)
+    if turns == 1:
+        return answer(frequency)
+    each = -(-count // turns)
+    z, parts = jax.lax.map(answer, jnp.resize(frequency, (turns, each)))
+    return z.ravel()[:count], jnp.moveaxis(parts, 0, 1).reshape(parts.shape[1], -1)[:, :count]
 
 
 def elements(stack: Stack) -> tuple[str, ...]:
@@ -77,75 +114,59 @@ def unit_alone(stack: Stack, unit: Unit) -> Stack:
 
 
 def response(
-    stack: Stack, state: State, frequency: Float[Array, " frequency"]
+    stack: Stack, layout: Layout, along: Callable, frequency: Float[Array, " frequency"]
 ) -> Complex[Array, "block row frequency"]:
     """Change of every unknown per unit current through the cell, at each frequency, in the layout's blocks."""
-    layout = Layout(stack)
     omega = 2 * jnp.pi * frequency
-    x = layout.flatten(state)
-
-    def leaving(x):
-        return layout.flatten(outflow(stack, layout.unflatten(x), Current(0.0)))
-
-    def stored(x):
-        return layout.flatten(storage(stack, layout.unflatten(x)))
-
-    still = with_identity(jacobian(leaving, x), layout.padding())
-    moving = jacobian(stored, x)
-    dispersion = jnp.stack([junction.compact.dispersion(omega) for junction in stack.junctions])
-    matrix = Tridiagonal(*(a + 1j * omega * m for a, m in zip(still, moving, strict=True)))
-    diagonal = matrix.diagonal.at[layout._junction_index, -1, -1].add(-dispersion)
-    matrix = matrix._replace(diagonal=diagonal)
-    kick = jnp.zeros((layout.blocks, layout.width, 1, omega.shape[0]), complex).at[layout.metal, 0].set(1.0)
+    shape = (layout.blocks, layout.width)
+    still, moving = coloured(lambda dx: along(dx)[:2], *shape)
+    still = with_identity(still, layout.padding())
+    elastance = jnp.stack([junction.compact.dispersion(omega) for junction in stack.junctions])
+    # Storage is local but for the charge on the metal: only diagonal blocks and one corner depend on the frequency.
+    dispersion = jnp.zeros((*shape, omega.shape[0]), complex).at[jnp.asarray(layout.junction), -1].set(-elastance)
+    diagonal = still.diagonal + 1j * omega * moving.diagonal
+    diagonal = diagonal.at[:, -1, -1].add(dispersion[:, -1])
+    matrix = Tridiagonal(still.lower, diagonal, still.upper)
+    kick = jnp.zeros((*shape, 1, omega.shape[0]), complex).at[layout.metal, 0].set(1.0)
     # The solve is taken as given. One refinement with the balance itself makes the answer differentiable, and as
     # exact as the fluxes: they enter neighbouring cells with opposite signs, so nothing leaks, while the rounding of
     # the assembled matrix does (1e-7 of Z on fine meshes at low frequency).
-    given = jax.lax.stop_gradient(matrix)
-    answer = jax.lax.stop_gradient(solve(given, kick, layout))
-    dispersed = (
-        jnp.zeros_like(answer[:, :, 0])
-        .at[layout._junction_index, -1]
-        .set(-dispersion * answer[layout._junction_index, -1, 0])
-    )
-    residual = _along(leaving, x, answer) + 1j * omega * _along(stored, x, answer) + dispersed - kick[:, :, 0]
-    return (answer - solve(given, residual[:, :, None], layout))[:, :, 0]
+    matrix, corner = jax.lax.stop_gradient((matrix, 1j * omega * moving.lower[layout.metal]))
+    factors = factorise(matrix, layout, corner)
+    answer = backward(factors, arranged(kick, layout), layout)[:, :, 0]
+    leaving, stored = _along(lambda dx: along(dx)[:2], answer)
+    residual = leaving + 1j * omega * stored + dispersion * answer - kick[:, :, 0]
+    return answer - substitute(factors, residual[:, :, None], layout)[:, :, 0]
 
 
-def _along(function, x, change):
-    """Derivative of function at x along complex changes, batch last."""
-    _, slope = jax.linearize(function, x)
-    many = jax.vmap(slope, in_axes=-1, out_axes=-1)
-    change = change[:, :, 0]
-    return many(change.real) + 1j * many(change.imag)
+def _along(derivative, change):
+    """A real linear map along complex changes, batch last."""
+    real_and_imaginary = jnp.concatenate([change.real, change.imag], axis=-1)
+    slopes = jax.vmap(derivative, in_axes=-1, out_axes=-1)(real_and_imaginary)
+    half = change.shape[-1]
+    return jax.tree.map(lambda a: a[..., :half] + 1j * a[..., half:], slopes)
 
 
-def _shares(stack: Stack, state: State, frequency, change) -> Complex[Array, "element frequency"]:
+def _shares(layout: Layout, frequency, change, along) -> Complex[Array, "element frequency"]:
     """Complex power of every junction and layer at unit current."""
-    layout = Layout(stack)
-    omega = 2 * jnp.pi * frequency
-    change = jnp.moveaxis(change, -1, 0)
-    _, along = jax.linearize(lambda state: flows(stack, state), state)
-    real = jax.vmap(lambda x: along(layout.unflatten(x)))(change.real)
-    imaginary = jax.vmap(lambda x: along(layout.unflatten(x)))(change.imag)
-    layers, junctions = jax.tree.map(lambda a, b: a + 1j * b, real, imaginary)
-    rate = (1j * omega)[:, None]
-    phi = change[..., -1]
+    rate = 2j * jnp.pi * frequency
+    layers, junctions = along
+    phi = change[:, -1]
     shares = []
     for i, junction in enumerate(junctions):
-        power = jnp.conj(1j * omega * junction.displacement) * junction.drop
+        power = jnp.conj(rate * junction.displacement) * junction.drop
         for affinity, passing in zip(junction.affinity, junction.rate, strict=True):
             power = power + jnp.conj(passing) * affinity
         shares.append(power)
         if i < len(layers):
             first, last = layout.nodes[i]
-            drop = -jnp.diff(phi[:, first:last], axis=1)
-            shares.append(_layer_power(layers[i], drop, rate))
+            shares.append(_layer_power(layers[i], -jnp.diff(phi[first:last], axis=0), rate))
     return jnp.stack(shares)
 
 
 def _layer_power(flow, drop, rate) -> Complex[Array, " frequency"]:
-    power = jnp.sum(jnp.conj(rate * flow.displacement) * drop, axis=1)
+    power = jnp.sum(jnp.conj(rate * flow.displacement) * drop, axis=0)
     for flux, eta, mu, content in zip(flow.flux, flow.electrochemical, flow.chemical, flow.content, strict=True):
-        power = power - jnp.sum(jnp.conj(flux) * jnp.diff(eta, axis=1), axis=1)
-        power = power + jnp.sum(jnp.conj(rate * content) * mu, axis=1)
+        power = power - jnp.sum(jnp.conj(flux) * jnp.diff(eta, axis=0), axis=0)
+        power = power + jnp.sum(jnp.conj(rate * content) * mu, axis=0)
     return power

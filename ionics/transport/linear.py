@@ -1,10 +1,10 @@
-"""Block-tridiagonal systems of a stack: coloured Jacobian, condensation of each layer onto its ends, solve.
+"""Block-tridiagonal systems of a stack: coloured Jacobian, elimination from left to right, substitution.
 
-Blocks stand in a row: junction 0, nodes of layer 0, junction 1, nodes of layer 1, ..., last junction, right metal. The
-inner nodes of a layer with both ends held are a Dirichlet problem, which block elimination without pivoting solves
-stably; all layers are eliminated side by side in one scan. What is left, a chain of small systems around each
-junction, is solved with pivoting, so that a junction may state any law, constraints included.
-The batch is always the last axis.
+Blocks stand in a row: junction 0, nodes of layer 0, junction 1, nodes of layer 1, ..., last junction, right metal.
+Every leading part whose right neighbour is held is well posed, so inner nodes are eliminated one after another without
+pivoting. A junction may state any law, constraints included: it is eliminated together with the nodes (or the metal) on
+both of its sides, with pivoting. A matrix is factorised once and solved for as many right-hand sides as wanted.
+The batch is always the last axis; whatever does not depend on it has length one there.
 """
 
 from __future__ import annotations
@@ -45,23 +45,30 @@ class Layout:
             first = self.junction[-1] + 1
             self.nodes.append((first, first + size))
             self.junction.append(first + size)
+        if min(self.sizes) < 3:
+            raise ValueError(f"every layer needs three nodes or more; the layers have {self.sizes}")
         self.metal = self.junction[-1] + 1
         self.blocks = self.metal + 1
-        self._node_index = np.concatenate([np.arange(a, b) for a, b in self.nodes])
-        self._junction_index = np.asarray(self.junction)
 
     def flatten(self, state: State) -> Inexact[Array, "block row"]:
         """Carriers (or rates, or the current) first, potential (or displacement, or voltage) last in each block."""
-        x = jnp.zeros((self.blocks, self.width), jnp.result_type(state.u, state.phi))
-        x = x.at[self._node_index, : self.carriers].set(state.u.T)
-        x = x.at[self._node_index, -1].set(state.phi)
-        x = x.at[self._junction_index, : self.reactions].set(state.rate.T)
-        x = x.at[self._junction_index, -1].set(state.displacement)
-        return x.at[self.metal, 0].set(state.current).at[self.metal, -1].set(state.voltage)
+
+        def block(first, last):
+            gap = jnp.zeros((last.shape[0], self.width - 1 - first.shape[1]), last.dtype)
+            return jnp.concatenate([first, gap, last[:, None]], axis=1)
+
+        # Slices and joins only: gathers and scatters are slow to compile and to run.
+        nodes, junctions = block(state.u.T, state.phi), block(state.rate.T, state.displacement)
+        parts, start = [junctions[:1]], 0
+        for g, size in enumerate(self.sizes):
+            parts += [nodes[start : start + size], junctions[g + 1 : g + 2]]
+            start += size
+        return jnp.concatenate([*parts, block(state.current[None, None], state.voltage[None])])
 
     def unflatten(self, x: Inexact[Array, "block row"]) -> State:
         """The inverse of flatten; padding is dropped."""
-        nodes, junctions, metal = x[self._node_index], x[self._junction_index], x[self.metal]
+        nodes = jnp.concatenate([x[a:b] for a, b in self.nodes])
+        junctions, metal = jnp.stack([x[j] for j in self.junction]), x[self.metal]
         return State(
             u=nodes[:, : self.carriers].T,
             phi=nodes[:, -1],
@@ -71,34 +78,45 @@ class Layout:
             current=metal[0],
         )
 
+    def of_nodes(self) -> np.ndarray:
+        """True where a block is a node."""
+        found = np.zeros(self.blocks, bool)
+        for a, b in self.nodes:
+            found[a:b] = True
+        return found
+
     def padding(self) -> np.ndarray:
         """True where a slot holds no unknown."""
         pad = np.ones((self.blocks, self.width), bool)
-        pad[self._node_index, : self.carriers] = False
-        pad[self._junction_index, : self.reactions] = False
+        pad[self.of_nodes(), : self.carriers] = False
+        pad[self.junction, : self.reactions] = False
         pad[self.metal, 0] = False
         pad[:, -1] = False
         return pad
 
 
 def jacobian(function, x: Inexact[Array, "block row"]) -> Tridiagonal:
-    """The block-tridiagonal Jacobian of function: blocks -> blocks, in 3 x width directional derivatives.
+    """The block-tridiagonal Jacobian of function: blocks -> blocks, in 3 x width directional derivatives."""
+    return coloured(jax.linearize(function, x)[1], *x.shape)
+
+
+def coloured(derivative, blocks: int, width: int) -> Tridiagonal:
+    """The matrix of a linear block-tridiagonal map; of each of them if the map yields a tuple.
 
     Blocks three apart share no row, so one derivative along all of them gives all their columns.
     """
-    blocks, width = x.shape
-    colour = jnp.arange(blocks) % 3
-    _, derivative = jax.linearize(function, x)
-    seeds = jnp.einsum("cb,sw->csbw", jax.nn.one_hot(colour, 3, axis=0), jnp.eye(width))
-    columns = jax.vmap(jax.vmap(derivative))(seeds)  # colour, slot, block, row
+    colour = np.arange(blocks) % 3
+    seeds = np.einsum("bc,sw->bwcs", np.eye(3)[colour], np.eye(width)).reshape(blocks, width, 3 * width)
+    columns = jax.vmap(derivative, in_axes=-1, out_axes=-1)(jnp.asarray(seeds))
 
-    def couple(offset):
-        source = (jnp.arange(blocks) + offset) % 3
-        inside = (jnp.arange(blocks) + offset >= 0) & (jnp.arange(blocks) + offset < blocks)
-        picked = columns[source, :, jnp.arange(blocks), :]  # block, slot, row
-        return jnp.where(inside[:, None, None], picked, 0.0).transpose(0, 2, 1)[..., None]
+    def couple(columns, offset):
+        columns = columns.reshape(blocks, width, 3, width)  # block, row, colour, slot
+        neighbour = np.arange(blocks) + offset
+        source = np.where((neighbour >= 0) & (neighbour < blocks), neighbour % 3, -1)
+        picked = (jnp.where((source == c)[:, None, None], columns[:, :, c], 0.0) for c in range(3))
+        return sum(picked)[..., None]
 
-    return Tridiagonal(couple(-1), couple(0), couple(1))
+    return jax.tree.map(lambda columns: Tridiagonal(*(couple(columns, offset) for offset in (-1, 0, 1))), columns)
 
 
 def with_identity(matrix: Tridiagonal, padding: np.ndarray) -> Tridiagonal:
@@ -117,147 +135,164 @@ def multiply(matrix: Tridiagonal, x: Rows) -> Rows:
 
 def solve(matrix: Tridiagonal, rhs: Rows, layout: Layout) -> Rows:
     """x with matrix @ x = rhs. A singular system gives infinities or NaN, never a wrong finite answer silently."""
-    matrix, rhs = _same_batch(matrix, rhs)
-    inner = _condense(matrix, rhs, layout)
-    ends = _solve_ends(matrix, rhs, layout, inner)
-    return _expand(layout, inner, ends)
+    return substitute(factorise(matrix, layout), rhs, layout)
 
 
-class _Inner(NamedTuple):
-    """Inner node i of a layer: x_i = y_i - W_i x_(i+1) - C_i x_first; and what is left for the layer's two ends."""
+class Factors(NamedTuple):
+    """What the elimination of a matrix leaves: enough to solve for any right-hand side by substitution.
 
-    w: Array  # node row column layer batch
-    c: Array
-    y: Array
-    first_diagonal: Array  # added to the first node's own block, row column layer batch
-    first_last: Array  # coupling of the first node to the last
-    first_rhs: Array
-    last_diagonal: Array
-    last_first: Array
-    last_rhs: Array
-
-
-def _condense(matrix: Tridiagonal, rhs: Rows, layout: Layout) -> _Inner:
-    """Eliminate the inner nodes of all layers side by side; shorter layers wait at the end, masked."""
-    firsts = np.asarray([a for a, _ in layout.nodes])
-    lasts = np.asarray([b - 1 for _, b in layout.nodes])
-    length = max(layout.sizes) - 2
-    index = np.minimum(firsts[None] + 1 + np.arange(length)[:, None], lasts[None] - 1)
-    real = jnp.asarray(np.arange(length)[:, None] < (lasts - firsts - 1)[None])
-
-    def take(block, at):  # -> (..., row, column, layer, batch)
-        return jnp.moveaxis(block[at], -4 if block[at].ndim == 5 else 0, -2)
-
-    width, many = rhs.shape[1], rhs.shape[2]
-    dtype = jnp.result_type(matrix.diagonal, rhs)
-    tail = (len(firsts), rhs.shape[-1])
-    zero = jnp.zeros((width, width, *tail), dtype)
-    eye = jnp.broadcast_to(jnp.eye(width, dtype=dtype)[:, :, None, None], zero.shape)
-    start = (
-        zero,
-        -eye,
-        jnp.zeros((width, many, *tail), dtype),
-        take(matrix.upper, firsts).astype(dtype),
-        zero,
-        jnp.zeros((width, many, *tail), dtype),
-    )
-
-    def step(carry, node):
-        w, c, y, f, diagonal, right = carry
-        lower, middle, upper, b, here = node
-        carried = _mm(lower, jnp.concatenate([w, c, y], axis=1))
-        pivot = middle - carried[:, :width]
-        columns = jnp.concatenate([upper, -carried[:, width : 2 * width], b - carried[:, 2 * width :]], axis=1)
-        solved = _gauss(pivot, columns)
-        w1, c1, y1 = solved[:, :width], solved[:, width : 2 * width], solved[:, 2 * width :]
-        reach = _mm(f, solved)
-        new = (
-            w1,
-            c1,
-            y1,
-            -reach[:, :width],
-            diagonal - reach[:, width : 2 * width],
-            right - reach[:, 2 * width :],
-        )
-        return jax.tree.map(lambda a, o: jnp.where(here[:, None], a, o), new, carry), new[:3]
-
-    nodes = (
-        take(matrix.lower, index),
-        take(matrix.diagonal, index),
-        take(matrix.upper, index),
-        take(rhs, index),
-        real,
-    )
-    (w, c, y, f, diagonal, right), (ws, cs, ys) = jax.lax.scan(step, start, nodes)
-    reach = take(matrix.lower, lasts)
-    return _Inner(ws, cs, ys, diagonal, f, right, -_mm(reach, w), -_mm(reach, c), -_mm(reach, y))
-
-
-def _solve_ends(matrix: Tridiagonal, rhs: Rows, layout: Layout, inner: _Inner) -> list[Array]:
-    """Solve the chain of small systems [last node before, junction, first node after or metal], with pivoting.
-
-    Held at its right end each leading part is well posed, so the chain needs no pivoting between its systems.
+    Short layers are filled up, behind their last inner node, with nodes that repeat the value to their right.
     """
+
+    lower: Array  # of the inner nodes: layer node row column batch
+    inverse: Array  # of their pivots
+    upper: Array
+    back: Array  # from each layer's last node to the one before: layer row column batch
+    ahead: Array  # from each layer's first node to the next
+    joint: Array  # inverse pivots of [last node before, junction, first node behind]: layer row column batch
+    end: Array  # the same of the last junction: [last node, junction, metal]
+
+
+def factorise(matrix: Tridiagonal, layout: Layout, corner: Array | float = 0.0) -> Factors:
+    """Eliminate a matrix from left to right.
+
+    corner (row column batch): added to the coupling of the metal to the last junction, the only coupling that stores.
+    """
+    width, dtype = layout.width, jnp.result_type(*matrix)
+    eye = jnp.eye(width)[..., None]
+    lower = _of_layers(matrix.lower, layout, 0 * eye)
+    diagonal = _of_layers(matrix.diagonal, layout, eye)
+    upper = _of_layers(matrix.upper, layout, -eye)
+    back = jnp.stack([matrix.lower[b - 1] for _, b in layout.nodes])
+    ahead = jnp.stack([matrix.upper[a] for a, _ in layout.nodes])
+    joints = jnp.stack([_dense(matrix, j) for j in layout.junction]).astype(dtype)
+    end = joints[-1].at[2 * width :, width : 2 * width].add(corner)
+    unit = jnp.broadcast_to(jnp.eye(3 * width, dtype=dtype)[..., None], end.shape)
+
+    def node(carry, here):
+        below, middle, above = here
+        inverse = _inverse(middle - _mm(below, carry))
+        return _mm(inverse, above), inverse
+
+    def layer(carry, here):
+        coupling, joint, forth, size, *nodes = here
+        joint = pivoted(joint.at[:width, :width].add(-_mm(coupling, carry)), unit)
+        _, inverse = jax.lax.scan(node, _mm(joint[-width:, -width:], forth), tuple(nodes))
+        return _mm(inverse[size - 1], nodes[2][size - 1]), (joint, inverse)
+
+    nothing = jnp.zeros((width, width, end.shape[-1]), dtype)
+    layers = (_shifted(back), joints[:-1], ahead, _inner(layout), lower, diagonal, upper)
+    carry, (joint, inverse) = jax.lax.scan(layer, nothing, layers)
+    end = end.at[:width, :width].add(-_mm(back[-1], carry))
+    return Factors(lower, inverse, upper, back, ahead, joint, pivoted(end, unit))
+
+
+class Partial(NamedTuple):
+    """A right-hand side after the elimination: its nodes, joints and end stand as in Factors."""
+
+    nodes: Array  # layer node row many batch
+    joint: Array  # layer row many batch
+    end: Array  # row many batch
+
+
+def substitute(factors: Factors, rhs: Rows, layout: Layout) -> Rows:
+    """Solve with a factorised matrix. Linear in rhs, also for differentiation."""
+    return backward(factors, forward(factors, rhs, layout), layout)
+
+
+def arranged(rhs: Rows, layout: Layout) -> Partial:
+    """A right-hand side by layers: what the elimination makes of it if only the metal's rows are not zero."""
+    nothing = jnp.zeros_like(rhs[:1])
+    joint = [rhs[j - 1 : j + 2] if j else jnp.concatenate([nothing, rhs[:2]]) for j in layout.junction]
+    joint = jnp.stack(joint).reshape(len(joint), 3 * layout.width, *rhs.shape[2:])
+    return Partial(_of_layers(rhs, layout, nothing[0]), joint[:-1], joint[-1])
+
+
+def forward(factors: Factors, rhs: Rows, layout: Layout) -> Partial:
+    """Eliminate a right-hand side from left to right."""
+    width, batch = layout.width, max(rhs.shape[-1], factors.end.shape[-1])
+    dtype = jnp.result_type(rhs, factors.end)
+    nodes, joint, end = arranged(jnp.broadcast_to(rhs, (*rhs.shape[:-1], batch)).astype(dtype), layout)
+
+    def node(carry, here):
+        below, inverse, row = here
+        row = row - _mm(below, carry)
+        return _mm(inverse, row), row
+
+    def layer(carry, here):
+        coupling, inverse, row, size, *inner = here
+        row = row.at[:width].add(-_mm(coupling, carry))
+        _, rows = jax.lax.scan(node, _mm(inverse[-width:], row), tuple(inner))
+        return _mm(inner[1][size - 1], rows[size - 1]), (row, rows)
+
+    layers = (_shifted(factors.back), factors.joint, joint, _inner(layout), factors.lower, factors.inverse, nodes)
+    carry, (joint, nodes) = jax.lax.scan(layer, jnp.zeros((width, *end.shape[1:]), dtype), layers)
+    return Partial(nodes, joint, end.at[:width].add(-_mm(factors.back[-1], carry)))
+
+
+def backward(factors: Factors, partial: Partial, layout: Layout) -> Rows:
+    """Find the unknowns from right to left."""
     width = layout.width
-    first, last = slice(0, width), slice(-width, None)
-    solved: list[tuple[Array, Array]] = []
-    for g, junction in enumerate(layout.junction):
-        blocks = range(junction - 1 if g else junction, junction + 2)
-        a, b = _assemble(matrix, rhs, blocks)
-        after = g < len(layout.sizes)
-        if g:
-            w, y = solved[-1]
-            coupling = inner.last_first[:, :, g - 1]
-            a = a.at[first, first].add(inner.last_diagonal[:, :, g - 1] - _mm(coupling, w[last]))
-            b = b.at[first].add(inner.last_rhs[:, :, g - 1] - _mm(coupling, y[last]))
-        ahead = jnp.zeros((a.shape[0], width, a.shape[-1]), a.dtype)
-        if after:
-            a = a.at[last, last].add(inner.first_diagonal[:, :, g])
-            b = b.at[last].add(inner.first_rhs[:, :, g])
-            ahead = ahead.at[last].set(inner.first_last[:, :, g])
-        both = _pivoted(a, jnp.concatenate([ahead, b], axis=1))
-        solved.append((both[:, :width], both[:, width:]))
-    x = [solved[-1][1]]
-    for w, y in reversed(solved[:-1]):
-        x.insert(0, y - _mm(w, x[0][first]))
-    return x
 
+    def node(after, here):
+        inverse, above, row = here
+        x = _mm(inverse, row - _mm(above, after))
+        return x, x
 
-def _expand(layout: Layout, inner: _Inner, ends: list[Array]) -> Rows:
-    """Back to all blocks: inner nodes from their ends."""
-    width = layout.width
-    firsts = jnp.stack([ends[g][-width:] for g in range(len(layout.sizes))], axis=2)
-    lasts = jnp.stack([ends[g + 1][:width] for g in range(len(layout.sizes))], axis=2)
-    real = jnp.asarray(np.arange(inner.w.shape[0])[:, None] < np.asarray(layout.sizes)[None] - 2)
+    def layer(after, here):
+        joint, forth, row, *inner = here
+        first, x = jax.lax.scan(node, after, tuple(inner), reverse=True)
+        three = _mm(joint, row.at[-width:].add(-_mm(forth, first)))
+        return three[:width], (three, x)
 
-    def step(after, node):
-        w, c, y, here = node
-        x = y - _mm(w, after) - _mm(c, firsts)
-        return jnp.where(here[:, None], x, after), x
-
-    _, x = jax.lax.scan(step, lasts, (inner.w, inner.c, inner.y, real), reverse=True)
-    parts = []
-    for g, end in enumerate(ends):
-        parts.append(end.reshape(-1, width, *end.shape[1:]))
-        if g < len(layout.sizes):
-            parts.append(x[: layout.sizes[g] - 2, :, :, g])
+    end = _mm(factors.end, partial.end)
+    layers = (factors.joint, factors.ahead, partial.joint, factors.inverse, factors.upper, partial.nodes)
+    _, (joints, x) = jax.lax.scan(layer, end[:width], layers, reverse=True)
+    joints = jnp.concatenate([joints, end[None]]).reshape(-1, width, *end.shape[1:])
+    parts = [joints[1:3]]
+    for g, size in enumerate(layout.sizes):
+        parts += [x[g, : size - 2], joints[3 * g + 3 : 3 * g + 6]]
     return jnp.concatenate(parts)
 
 
-def _assemble(matrix: Tridiagonal, rhs: Rows, blocks: range) -> tuple[Array, Array]:
-    """The dense system of neighbouring blocks."""
-    width, size = rhs.shape[1], len(blocks)
-    dtype = jnp.result_type(matrix.diagonal, rhs)
-    a = jnp.zeros((size * width, size * width, rhs.shape[-1]), dtype)
-    for i, block in enumerate(blocks):
-        for offset, part in ((-1, matrix.lower), (0, matrix.diagonal), (1, matrix.upper)):
-            if 0 <= i + offset < size:
-                row, column = i * width, (i + offset) * width
-                a = a.at[row : row + width, column : column + width].set(part[block])
-    return a, rhs[blocks.start : blocks.stop].reshape(size * width, *rhs.shape[2:]).astype(dtype)
+def _inner(layout: Layout) -> Array:
+    """How many inner nodes each layer has."""
+    return jnp.asarray(layout.sizes) - 2
 
 
-def _pivoted(a: Array, b: Array) -> Array:
+def _shifted(a: Array) -> Array:
+    """Entries of the layer before; none is before the first."""
+    return jnp.concatenate([jnp.zeros_like(a[:1]), a[:-1]])
+
+
+def _of_layers(blocks: Array, layout: Layout, filling: Array) -> Array:
+    """Blocks of the inner nodes by layer, short layers filled up."""
+    longest = max(layout.sizes) - 2
+
+    def filled(part):
+        more = longest - part.shape[0]
+        return jnp.concatenate([part, jnp.broadcast_to(filling, (more, *part.shape[1:]))]) if more else part
+
+    return jnp.stack([filled(blocks[a + 1 : b - 1]) for a, b in layout.nodes])
+
+
+def _dense(matrix: Tridiagonal, junction: int) -> Array:
+    """The dense matrix of a junction and its two neighbours; before the left contact stands an identity."""
+    shape = (*matrix.diagonal.shape[1:3], jnp.broadcast_shapes(*(part.shape[-1:] for part in matrix))[0])
+    nothing, middle = jnp.zeros(shape), slice(junction - 1, junction + 2)
+    lower, diagonal, upper = (
+        [jnp.broadcast_to(block, shape) for block in (part[middle] if junction else (first, *part[:2]))]
+        for part, first in zip(matrix, (nothing, jnp.eye(shape[0])[..., None], nothing), strict=True)
+    )
+    rows = [
+        [diagonal[0], upper[0], nothing],
+        [lower[1], diagonal[1], upper[1]],
+        [nothing, lower[2], diagonal[2]],
+    ]
+    return jnp.concatenate([jnp.concatenate(row, axis=1) for row in rows])
+
+
+def pivoted(a: Array, b: Array) -> Array:
     """Dense solve with partial pivoting after scaling rows and columns to order one (units differ by 20 decades).
 
     Elementwise in the batch rather than through LAPACK: batches of its small factorisations inside compiled loops have
@@ -286,16 +321,13 @@ def _pivoted(a: Array, b: Array) -> Array:
     return joined[:, size:] / columns[:, None]
 
 
-def _gauss(a: Array, b: Array) -> Array:
-    """a^-1 b for small blocks with trailing batch axes, unrolled, without pivoting."""
-    width = a.shape[0]
-    joined = jnp.concatenate([a, b], axis=1)
-    for p in range(width):
-        pivot = joined[p, p]
-        row = joined[p, p:] * _reciprocal(pivot)
-        rest = joined[:, p:] - joined[:, p : p + 1] * row[None]
-        joined = joined.at[:, p:].set(rest.at[p].set(row))
-    return joined[:, width:]
+def _inverse(a: Array) -> Array:
+    """Inverse of small blocks with trailing batch axes, unrolled, without pivoting (Gauss and Jordan, in place)."""
+    for p in range(a.shape[0]):
+        scale = _reciprocal(a[p, p])
+        row = (a[p] * scale).at[p].set(scale)
+        a = (a.at[:, p].set(0) - a[:, p, None] * row).at[p].set(row)
+    return a
 
 
 def _reciprocal(x: Array) -> Array:
@@ -306,17 +338,8 @@ def _reciprocal(x: Array) -> Array:
 
 
 def _mm(a: Array, b: Array) -> Array:
-    """Small matrix product over the first two axes, elementwise in the rest."""
-    total = a[:, 0, None] * b[None, 0]
-    for j in range(1, a.shape[1]):
-        total = total + a[:, j, None] * b[None, j]
-    return total
+    """Small matrix product over the first two axes, elementwise in the rest.
 
-
-def _same_batch(matrix: Tridiagonal, rhs: Rows) -> tuple[Tridiagonal, Rows]:
-    batch = max(matrix.diagonal.shape[-1], rhs.shape[-1])
-
-    def widen(a):
-        return jnp.broadcast_to(a, (*a.shape[:-1], batch))
-
-    return Tridiagonal(*map(widen, matrix)), widen(rhs)
+    Not einsum: a batched product of small complex matrices is five times slower in compiled code.
+    """
+    return jnp.sum(a[:, :, None] * b[None], axis=1)

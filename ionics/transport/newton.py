@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ionics.transport.balance import State
-from ionics.transport.linear import Layout, jacobian, solve, with_identity
+from ionics.transport.linear import Layout, coloured, factorise, pivoted, substitute, with_identity
 
 OK, STALLED, NOT_FINITE, NO_STEADY_STATE = 0, 1, 2, 3
 MESSAGES = {
@@ -50,67 +50,62 @@ def newton(
 ) -> tuple[State, Float[Array, " constant"], Int[Array, ""], Int[Array, ""], Float[Array, ""]]:
     """Solve residual(parameters, state, p) = 0 and conditions(parameters, state, p) = 0 for the state and p.
 
-    `parameters` is a pytree; the result is differentiable by it (one exact step at the solution carries the implicit
-    derivative). Steps are shortened so that no u and no F phi/RT moves by more than LONGEST.
+    `parameters` is a pytree; the result is differentiable by it. Steps are shortened so that no u and no F phi/RT
+    moves by more than LONGEST.
     """
-    padding = layout.padding()
-    values, shape = eqx.partition(parameters, eqx.is_inexact_array)
-    fixed = eqx.combine(jax.lax.stop_gradient(values), shape)
-    scale = jnp.where(jnp.arange(layout.width) == layout.width - 1, 1 / thermal, 1.0)
-    nodes = jnp.asarray(layout._node_index)
+    nodes = jnp.asarray(layout.of_nodes())[:, None]
+    scale = jnp.where(nodes, jnp.where(jnp.arange(layout.width) == layout.width - 1, 1 / thermal, 1.0), 0.0)
 
-    def rows(given, x, p):
-        return layout.flatten(residual(given, layout.unflatten(x), p))
-
-    def extra(given, x, p):
-        return conditions(given, layout.unflatten(x), p)
-
-    def correction(x, p):
-        return _bordered(rows, extra, fixed, x, p, layout, padding, rows(fixed, x, p), extra(fixed, x, p))
-
-    def body(carry):
-        x, p, count, _, _ = carry
-        dx, dp = correction(x, p)
-        size = jnp.max(jnp.abs(dx[nodes] * scale))
-        step = jnp.minimum(1.0, LONGEST / size)
-        step = jnp.where(jnp.isfinite(size), step, jnp.nan)
-        return x + step * dx, p + step * dp, count + 1, size, carry[3]
+    def both(given, x, p):
+        state = layout.unflatten(x)
+        return layout.flatten(residual(given, state, p)), conditions(given, state, p)
 
     def unfinished(carry):
         _, _, count, size, before = carry
         stagnated = (size < 1e-6) & (size > 0.5 * before)
         return (count < STEPS) & (size > TOLERANCE) & ~stagnated & ~jnp.isnan(size)
 
-    x0 = jax.lax.stop_gradient(layout.flatten(start))
-    p0 = jax.lax.stop_gradient(constants)
-    x, p, count, size, _ = jax.lax.while_loop(
-        unfinished, body, (x0, p0, jnp.zeros((), int), jnp.asarray(jnp.inf), jnp.asarray(jnp.inf))
-    )
-    x, p = jax.lax.stop_gradient((x, p))
-    # One more step with live parameters: changes the value by less than the tolerance, carries the derivative.
-    r, g = rows(parameters, x, p), extra(parameters, x, p)
-    dx, dp = _bordered(rows, extra, fixed, x, p, layout, padding, r, g)
-    finite = jnp.all(jnp.isfinite(dx)) & jnp.isfinite(size)
+    # The iteration is taken as it is; its derivative is the implicit one, compiled only where it is asked for.
+    @eqx.filter_custom_jvp
+    def root(given, scale, x, p):
+        def body(carry):
+            x, p, count, before, _ = carry
+            values, along = jax.linearize(lambda x, p: both(given, x, p), x, p)
+            dx, dp = _correction(along, p, layout, *values)
+            size = jnp.max(jnp.abs(dx * scale))
+            step = jnp.minimum(1.0, LONGEST / size)
+            step = jnp.where(jnp.isfinite(size), step, jnp.nan)
+            return x + step * dx, p + step * dp, count + 1, size, before
+
+        endless = jnp.asarray(jnp.inf)
+        return jax.lax.while_loop(unfinished, body, (x, p, jnp.zeros((), int), endless, endless))[:4]
+
+    @root.def_jvp
+    def _(primals, tangents):
+        given, (x, p, count, size) = primals[0], root(*primals)
+        values, along = jax.linearize(lambda x, p: both(given, x, p), x, p)
+        _, changes = eqx.filter_jvp(lambda given: both(given, x, p), (given,), tangents[:1])
+        changes = tuple(jnp.zeros_like(v) if t is None else t for v, t in zip(values, changes, strict=True))
+        _, moved = jax.jvp(lambda r, g: _correction(along, p, layout, r, g), values, changes)
+        return (x, p, count, size), (*moved, None, None)
+
+    x, p, count, size = root(parameters, scale, layout.flatten(start), constants)
+    finite = jnp.all(jnp.isfinite(x)) & jnp.isfinite(size)
     result = jnp.where(finite, jnp.where(size < 1e-6, OK, STALLED), NOT_FINITE)
-    return layout.unflatten(x + dx), p + dp, result, count, size
+    return layout.unflatten(x), p, result, count, size
 
 
-def _bordered(rows, extra, given, x, p, layout, padding, r, g):
+def _correction(along, p, layout, r, g):
     """Newton's correction of the state and of the constants that border it. Linear in r and g."""
-    matrix = with_identity(jacobian(lambda x: rows(given, x, p), x), padding)
-    matrix = jax.lax.stop_gradient(matrix)
-    if p.size == 0:
-        return -_solve(matrix, r[:, :, None], layout)[:, :, 0], p
-    columns = jax.lax.stop_gradient(jax.jacfwd(lambda p: rows(given, x, p))(p))
-    _, along = jax.linearize(lambda x, p: extra(given, x, p), x, p)
-    both = _solve(matrix, jnp.concatenate([r[:, :, None], columns], axis=2), layout)
+    still, unit = jnp.zeros_like(r), jnp.eye(p.size)
+    matrix = coloured(lambda dx: along(dx, jnp.zeros_like(p))[0], *r.shape)
+    factors = factorise(with_identity(matrix, layout.padding()), layout)
+    columns, _ = jax.vmap(lambda dp: along(still, dp), out_axes=(-1, -1))(unit)
+    both = substitute(factors, jnp.concatenate([r[:, :, None], columns], axis=2)[..., None], layout)[..., 0]
     particular, answers = both[:, :, 0], both[:, :, 1:]
-    unit = jnp.eye(p.size)
-    schur = jax.vmap(lambda k: along(-answers[:, :, k], unit[k]), out_axes=1)(jnp.arange(p.size))
-    dp = jnp.linalg.solve(schur, along(particular, jnp.zeros_like(p)) - g)
+    if p.size == 0:
+        return -particular, p
+    schur = jax.vmap(lambda k: along(-answers[:, :, k], unit[k])[1], out_axes=1)(jnp.arange(p.size))
+    missed = along(particular, jnp.zeros_like(p))[1] - g
+    dp = pivoted(schur[..., None], missed[:, None, None])[:, 0, 0]
     return -particular - answers @ dp, dp
-
-
-def _solve(matrix, rhs, layout):
-    """Linear in rhs for differentiation; the matrix is taken as given."""
-    return solve(matrix, rhs[..., None], layout)[..., 0]
