@@ -34,6 +34,8 @@ class State(eqx.Module):
 class Drive(eqx.Module):
     """What is held at the terminals."""
 
+    value: eqx.AbstractVar[Scalar]
+
     @abc.abstractmethod
     def residual(self, voltage: Scalar, current: Scalar) -> Scalar: ...
 
@@ -215,7 +217,7 @@ def outflow(stack: Stack, state: State, drive: Drive) -> State:
     both = sides(stack, state, layers)
     laws = [_laws(stack, j, flow, both[j], state) for j, flow in enumerate(junctions)]
     drops = [
-        junction.step + flow.drop - junction.compact.elastance() * flow.displacement
+        junction.step + flow.drop - junction.compact.elastance() * (flow.displacement + 0.5 * junction.surface_charge)
         for junction, flow in zip(stack.junctions, junctions, strict=True)
     ]
     arriving = sum(
@@ -306,7 +308,8 @@ def profiles(stack: Stack, state: State) -> Profiles:
                 c.append(carrier.sites * theta[-1])
                 energy.append(potential / FARADAY)
             else:
-                theta.append(nothing), c.append(nothing), energy.append(nothing)
+                for rows in (theta, c, energy):
+                    rows.append(nothing)
         for found, rows in ((occupancy, theta), (concentration, c), (eta, energy)):
             found.append(_by_species(rows, nothing))
         x.append(start + layer.positions())

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ionics.constants import GAS
@@ -48,7 +49,7 @@ def equilibrium(
 
 def checked(solution: Solution, throw: bool) -> Solution:
     """Raise in words where the result is a plain number; under a transformation the code stays beside the value."""
-    if throw and not isinstance(solution.result, jax.core.Tracer) and int(solution.result) != 0:
+    if throw and not isinstance(solution.result, Tracer) and int(solution.result) != 0:
         raise NotConverged(f"{MESSAGES[int(solution.result)]} (after {int(solution.steps)} steps)")
     return solution
 

@@ -91,7 +91,9 @@ class Junction(eqx.Module):
     step: Float[Array, ""] = eqx.field(
         converter=lambda x: jnp.asarray(x, float), default=0.0
     )  # dipole, phi_right - phi_left, V
-    surface_charge: Float[Array, ""] = eqx.field(converter=lambda x: jnp.asarray(x, float), default=0.0)  # C m-2
+    surface_charge: Float[Array, ""] = eqx.field(
+        converter=lambda x: jnp.asarray(x, float), default=0.0
+    )  # C m-2, in the middle of the compact layer
 
 
 class Unit(eqx.Module):
