@@ -17,7 +17,7 @@ import xarray as xr
 from ionics import config as door
 from ionics import results
 from ionics.config import units
-from ionics.config.leaves import Leaf
+from ionics.config.leaves import Leaf, together
 from ionics.config.questions import Fit
 from ionics.config.schema import Config
 from ionics.config.units import UnitError
@@ -202,7 +202,7 @@ def stack_model(study: Study) -> StackModel:
         rest = equilibrium(stack, occupancy=occupancy, throw=False)
         return impedance(stack, rest, frequency).z / area
 
-    leaves = tuple(door.leaf(config, path) for path in question(config).free)
+    leaves = tuple(together(config, path, asked.tied) for path, asked in question(config).free.items())
     free = tuple(_parameter(config, leaf, stack) for leaf in leaves)
     return StackModel(stack, leaves, free, response)
 

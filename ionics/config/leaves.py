@@ -56,6 +56,16 @@ def leaf(config: Config, path: str) -> Leaf:
     return found
 
 
+def together(config: Config, path: str, tied: list[str]) -> Leaf:
+    """The leaf at a path and those at the paths tied to it, as one. Raises ConfigError."""
+    first, *others = [leaf(config, one) for one in (path, *tied)]
+    place = ("fit", "free", path, "tied")
+    for one in others:
+        if (one.dimension, one.factor, one.offset) != (first.dimension, first.factor, first.offset):
+            raise config.error(place, f"{one.path} is not the same quantity as {path}", "paths of the same quantity")
+    return replace(first, where=_tied([one.where for one in (first, *others)]))
+
+
 def target(config: Config, path: str, place: Steps = ()) -> Leaf:
     """The leaf at a dotted path, without the offset that needs a stack; `place` is where the file names it."""
     known = targets(config)

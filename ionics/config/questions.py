@@ -119,6 +119,7 @@ class FreeParameter(Mapping):
     start: Written | None = Field(None, examples=["10 ohm"])
     bounds: tuple[Written, Written] | None = Field(None, examples=["[1 ohm, 1e4 ohm]"])
     scale: Literal["log", "linear"] = Field("log", description="On which it is searched.")
+    tied: list[str] = Field([], description="Other paths of the stack that take the same value.")
 
     @model_validator(mode="after")
     def _in_order(self):

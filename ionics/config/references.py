@@ -233,6 +233,8 @@ def _free(config: Config) -> Iterator[Problem]:
         path = ("fit", "free", key)
         try:
             dimension = target(config, key, path).dimension
+            for one in free.tied:
+                target(config, one, (*path, "tied"))
         except ConfigError as error:
             yield from error.problems
             continue

@@ -18,6 +18,7 @@ from ionics.config import materials, table
 from ionics.config.questions import Study as Question
 from ionics.config.schema import Config
 from ionics.config.table import Check
+from ionics.transport.newton import Solution
 from ionics.transport.stack import Stack
 
 Progress = Callable[[str], None]
@@ -49,7 +50,7 @@ class Study:
         tell("building the stack")
         stack = self.stack
         tell("equilibrium")
-        solution = self._rest(stack)
+        stack, solution = self._rest(stack)
         if asked.operating_point != "equilibrium":
             tell("steady state")
             solution = self._under_drive(stack, solution)
@@ -65,12 +66,13 @@ class Study:
             raise self.config.error((), "nothing to run", "write e.g. study: {impedance: {from: 1 mHz, to: 1 MHz}}")
         return self.config.study
 
-    def _rest(self, stack: Stack):
-        from ionics.transport.equilibrium import equilibrium
+    def _rest(self, stack: Stack) -> tuple[Stack, Solution]:
+        """The equilibrium, and the stack with the meshes that follow it."""
+        from ionics.transport import adapt
         from ionics.transport.freedom import Overdetermined
 
         try:
-            return equilibrium(stack, occupancy=self.occupancy)
+            return adapt.resolved(stack, occupancy=self.occupancy)
         except Overdetermined as error:
             raise self.config.error(("study", "state_of_charge"), str(error)) from None
 
