@@ -3,7 +3,7 @@
     study = ionics.load("configs/thin_film_cell.yaml")
     result = study.run()               # an xarray Dataset
     result.ionics.plot_nyquist()
-    fit = ionics.load("configs/fit_circuit.yaml").fit()
+    fit = ionics.load("configs/fit_pellet.yaml").fit("spectrum.csv")
 
 Nothing heavy is imported until it is used.
 """

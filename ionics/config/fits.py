@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from ionics import config as door
 from ionics import results
 from ionics.config import units
 from ionics.config.leaves import Leaf, together
