@@ -81,6 +81,9 @@ class Study:
         from ionics.transport.steady import steady
 
         point = self._asked.operating_point
+        if stack.units:
+            place, problem = ("study", "operating_point"), "the impedance of a repeated unit is known at rest only"
+            raise self.config.error(place, problem, "equilibrium, or the unit's layers without repeat")
         return steady(stack, Voltage(point.voltage) if point.current is None else Current(point.current), rest)
 
     @property

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Complex, Float
 
 from ionics.transport.balance import Current, State, flows, outflow, storage
 from ionics.transport.equilibrium import equilibrium
 from ionics.transport.linear import (
     Layout,
-    Tridiagonal,
     arranged,
     backward,
     coloured,
@@ -46,6 +46,8 @@ def impedance(stack: Stack, about: Solution | State, frequency: Float[Array, " f
     exactly, and the real part of each is what it dissipates. Repeated units count as often as they stand in series.
     """
     state = about.state if isinstance(about, Solution) else about
+    if stack.units and not isinstance(state.current, Tracer) and float(state.current) != 0:
+        raise ValueError("the impedance of a repeated unit is known at equilibrium only, not under current")
     frequency = jnp.atleast_1d(jnp.asarray(frequency, float))
     return _impedance(stack, state, frequency)
 
@@ -117,25 +119,20 @@ def response(
     stack: Stack, layout: Layout, along: Callable, frequency: Float[Array, " frequency"]
 ) -> Complex[Array, "block row frequency"]:
     """Change of every unknown per unit current through the cell, at each frequency, in the layout's blocks."""
-    omega = 2 * jnp.pi * frequency
-    shape = (layout.blocks, layout.width)
-    still, moving = coloured(lambda dx: along(dx)[:2], *shape)
-    still = with_identity(still, layout.padding())
-    elastance = jnp.stack([junction.compact.dispersion(omega) for junction in stack.junctions])
-    # Storage is local but for the charge on the metal: only diagonal blocks and one corner depend on the frequency.
-    dispersion = jnp.zeros((*shape, omega.shape[0]), complex).at[jnp.asarray(layout.junction), -1].set(-elastance)
-    diagonal = still.diagonal + 1j * omega * moving.diagonal
-    diagonal = diagonal.at[:, -1, -1].add(dispersion[:, -1])
-    matrix = Tridiagonal(still.lower, diagonal, still.upper)
-    kick = jnp.zeros((*shape, 1, omega.shape[0]), complex).at[layout.metal, 0].set(1.0)
+    rate = 2j * jnp.pi * frequency
+    shape, many = (layout.blocks, layout.width), frequency.shape[0]
+    dispersion = jnp.stack([-junction.compact.dispersion(2 * jnp.pi * frequency) for junction in stack.junctions])
+    kick = jnp.zeros((*shape, many), complex).at[layout.metal, 0].set(1.0)
     # The solve is taken as given. One refinement with the balance itself makes the answer differentiable, and as
     # exact as the fluxes: they enter neighbouring cells with opposite signs, so nothing leaks, while the rounding of
     # the assembled matrix does (1e-7 of Z on fine meshes at low frequency).
-    matrix, corner = jax.lax.stop_gradient((matrix, 1j * omega * moving.lower[layout.metal]))
-    factors = factorise(matrix, layout, corner)
-    answer = backward(factors, arranged(kick, layout), layout)[:, :, 0]
+    still, moving = coloured(lambda dx: along(dx)[:2], *shape)
+    still, moving, fixed = jax.lax.stop_gradient((with_identity(still, layout.padding()), moving, dispersion))
+    factors = factorise(still, layout, moving, jax.lax.stop_gradient(rate), fixed)
+    answer = backward(factors, arranged(kick[:, :, None], layout), layout)[:, :, 0]
     leaving, stored = _along(lambda dx: along(dx)[:2], answer)
-    residual = leaving + 1j * omega * stored + dispersion * answer - kick[:, :, 0]
+    junctions = jnp.asarray(layout.junction)
+    residual = (leaving + rate * stored - kick).at[junctions, -1].add(dispersion * answer[junctions, -1])
     return answer - substitute(factors, residual[:, :, None], layout)[:, :, 0]
 
 
