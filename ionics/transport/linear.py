@@ -153,38 +153,48 @@ class Factors(NamedTuple):
     end: Array  # the same of the last junction: [last node, junction, metal]
 
 
-def factorise(matrix: Tridiagonal, layout: Layout, corner: Array | float = 0.0) -> Factors:
-    """Eliminate a matrix from left to right.
+def factorise(
+    matrix: Tridiagonal,
+    layout: Layout,
+    moving: Tridiagonal | None = None,
+    rate: Inexact[Array, " batch"] | float = 0.0,
+    dispersion: Inexact[Array, "junction batch"] | float = 0.0,
+) -> Factors:
+    """Eliminate matrix + rate * moving from left to right; it is never formed for all of the batch at once.
 
-    corner (row column batch): added to the coupling of the metal to the last junction, the only coupling that stores.
+    moving: storage, which must not couple inner nodes to each other. dispersion: added to the last diagonal entry of
+    each junction.
     """
-    width, dtype = layout.width, jnp.result_type(*matrix)
+    if moving is None:
+        moving = jax.tree.map(lambda part: jnp.zeros_like(part[..., :1]), matrix)
+    width, dtype = layout.width, jnp.result_type(*matrix, rate, dispersion)
     eye = jnp.eye(width)[..., None]
     lower = _of_layers(matrix.lower, layout, 0 * eye)
     diagonal = _of_layers(matrix.diagonal, layout, eye)
+    stored = _of_layers(moving.diagonal, layout, 0 * eye)
     upper = _of_layers(matrix.upper, layout, -eye)
     back = jnp.stack([matrix.lower[b - 1] for _, b in layout.nodes])
     ahead = jnp.stack([matrix.upper[a] for a, _ in layout.nodes])
-    joints = jnp.stack([_dense(matrix, j) for j in layout.junction]).astype(dtype)
-    end = joints[-1].at[2 * width :, width : 2 * width].add(corner)
-    unit = jnp.broadcast_to(jnp.eye(3 * width, dtype=dtype)[..., None], end.shape)
+    joints, storing = (jnp.stack([_dense(part, j) for j in layout.junction]) for part in (matrix, moving))
+    storing = storing.at[0, :width].set(0.0)  # nothing stands before the left contact
+    joints = (joints + rate * storing).astype(dtype).at[:, 2 * width - 1, 2 * width - 1].add(dispersion)
 
     def node(carry, here):
-        below, middle, above = here
-        inverse = _inverse(middle - _mm(below, carry))
+        below, middle, above, amount = here
+        inverse = _inverse(middle + rate * amount - _mm(below, carry))
         return _mm(inverse, above), inverse
 
     def layer(carry, here):
         coupling, joint, forth, size, *nodes = here
-        joint = pivoted(joint.at[:width, :width].add(-_mm(coupling, carry)), unit)
+        joint = pivoted_inverse(joint.at[:width, :width].add(-_mm(coupling, carry)))
         _, inverse = jax.lax.scan(node, _mm(joint[-width:, -width:], forth), tuple(nodes))
         return _mm(inverse[size - 1], nodes[2][size - 1]), (joint, inverse)
 
-    nothing = jnp.zeros((width, width, end.shape[-1]), dtype)
-    layers = (_shifted(back), joints[:-1], ahead, _inner(layout), lower, diagonal, upper)
+    nothing = jnp.zeros((width, width, joints.shape[-1]), dtype)
+    layers = (_shifted(back), joints[:-1], ahead, _inner(layout), lower, diagonal, upper, stored)
     carry, (joint, inverse) = jax.lax.scan(layer, nothing, layers)
-    end = end.at[:width, :width].add(-_mm(back[-1], carry))
-    return Factors(lower, inverse, upper, back, ahead, joint, pivoted(end, unit))
+    end = joints[-1].at[:width, :width].add(-_mm(back[-1], carry))
+    return Factors(lower, inverse, upper, back, ahead, joint, pivoted_inverse(end))
 
 
 class Partial(NamedTuple):
@@ -292,33 +302,40 @@ def _dense(matrix: Tridiagonal, junction: int) -> Array:
     return jnp.concatenate([jnp.concatenate(row, axis=1) for row in rows])
 
 
-def pivoted(a: Array, b: Array) -> Array:
-    """Dense solve with partial pivoting after scaling rows and columns to order one (units differ by 20 decades).
+def pivoted_inverse(a: Array) -> Array:
+    """Dense inverse with partial pivoting after scaling rows and columns to order one (units differ by 20 decades).
 
     Elementwise in the batch rather than through LAPACK: batches of its small factorisations inside compiled loops have
-    been seen to wait for each other forever on two cores (jaxlib 0.10.2).
+    been seen to wait for each other forever on two cores (jaxlib 0.10.2). Gauss and Jordan in place; rows stay where
+    they are and remember of which column they were the pivot.
     """
-    size = a.shape[0]
-    columns = jnp.max(jnp.abs(a), axis=0)
-    columns = jnp.where(columns > 0, columns, 1.0)
-    a = a / columns
-    rows = jnp.max(jnp.abs(a), axis=1, keepdims=True)
-    rows = jnp.where(rows > 0, rows, 1.0)
-    order = jnp.arange(size)[:, None]
+    size, order = a.shape[0], jnp.arange(a.shape[0])[:, None]
+    columns = _order_one(jnp.max(_size(a), axis=0, keepdims=True))
+    rows = _order_one(jnp.max(_size(a * columns), axis=1, keepdims=True))
 
-    def eliminate(p, joined):
-        column = jax.lax.dynamic_index_in_dim(joined, p, axis=1, keepdims=False)
-        chosen = order == jnp.argmax(jnp.where(order >= p, jnp.abs(column), -1.0), axis=0)
-        here = order == p
-        best = jnp.sum(jnp.where(chosen[:, None], joined, 0.0), axis=0)
-        displaced = jax.lax.dynamic_index_in_dim(joined, p, axis=0, keepdims=False)
-        joined = jnp.where(chosen[:, None], displaced, joined)
-        row = best * _reciprocal(jax.lax.dynamic_index_in_dim(best, p, axis=0, keepdims=False))
-        column = jax.lax.dynamic_index_in_dim(joined, p, axis=1)
-        return jnp.where(here[:, None], row, joined - column * row)
+    def exchange(p, carry):
+        a, owner = carry
+        column = jax.lax.dynamic_index_in_dim(a, p, axis=1, keepdims=False)
+        chosen = order == jnp.argmax(jnp.where(owner < 0, _size(column), -1.0), axis=0)
+        best = jnp.sum(jnp.where(chosen[:, None], a, 0.0), axis=0)
+        scale = _reciprocal(jax.lax.dynamic_index_in_dim(best, p, axis=0, keepdims=False))
+        row = jnp.where(order == p, scale, best * scale)
+        rest = jnp.where(order == p, 0.0, a) - column[:, None] * row
+        return jnp.where(chosen[:, None], row, rest), jnp.where(chosen, p, owner)
 
-    joined = jax.lax.fori_loop(0, size, eliminate, jnp.concatenate([a, b], axis=1) / rows)
-    return joined[:, size:] / columns[:, None]
+    nobody = jnp.full((size, a.shape[-1]), -1)
+    a, owner = jax.lax.fori_loop(0, size, exchange, (a * columns * rows, nobody))
+    back = (owner[None] == order[:, None]).astype(float)
+    return _mm(back, _mm(a, back)) * jnp.swapaxes(columns, 0, 1) * jnp.swapaxes(rows, 0, 1)
+
+
+def _size(x: Array) -> Array:
+    """A norm that is cheap for complex numbers."""
+    return jnp.abs(x.real) + jnp.abs(x.imag) if jnp.iscomplexobj(x) else jnp.abs(x)
+
+
+def _order_one(size: Array) -> Array:
+    return 1 / jnp.where(size > 0, size, 1.0)
 
 
 def _inverse(a: Array) -> Array:

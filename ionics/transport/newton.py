@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ionics.transport.balance import State
-from ionics.transport.linear import Layout, coloured, factorise, pivoted, substitute, with_identity
+from ionics.transport.linear import Layout, coloured, factorise, pivoted_inverse, substitute, with_identity
 
 OK, STALLED, NOT_FINITE, NO_STEADY_STATE = 0, 1, 2, 3
 MESSAGES = {
@@ -107,5 +107,5 @@ def _correction(along, p, layout, r, g):
         return -particular, p
     schur = jax.vmap(lambda k: along(-answers[:, :, k], unit[k])[1], out_axes=1)(jnp.arange(p.size))
     missed = along(particular, jnp.zeros_like(p))[1] - g
-    dp = pivoted(schur[..., None], missed[:, None, None])[:, 0, 0]
+    dp = pivoted_inverse(schur[..., None])[..., 0] @ missed
     return -particular - answers @ dp, dp
