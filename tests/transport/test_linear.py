@@ -93,7 +93,8 @@ class System:
             state = layout.unflatten(x)
             return layout.flatten(outflow(cell, state, Current(0.0))), layout.flatten(storage(cell, state))
 
-        both = jax.jit(lambda x: (jacobian(rows, x), jax.jacfwd(rows)(x)))
+        parts = [lambda x: rows(x)[0], lambda x: rows(x)[1]]
+        both = jax.jit(lambda x: ([jacobian(part, x) for part in parts], jax.jacfwd(rows)(x)))
         (self.still, self.moving), self.full = both(self.x)
         self.still = with_identity(self.still, layout.padding())
 
