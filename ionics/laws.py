@@ -10,6 +10,8 @@ from jaxtyping import Array, Float
 
 from ionics.constants import GAS
 
+Temperature = Float[Array, ""] | float  # K
+
 
 def array():
     """A leaf: always a float64 array, so that it can be traced, batched and differentiated."""
@@ -20,7 +22,7 @@ class Law(eqx.Module):
     """A parameter that may depend on temperature [K]."""
 
     @abc.abstractmethod
-    def __call__(self, temperature: Float[Array, ""]) -> Float[Array, ""]: ...
+    def __call__(self, temperature: Temperature) -> Float[Array, ""]: ...
 
 
 class Constant(Law):
@@ -28,7 +30,7 @@ class Constant(Law):
 
     value: Float[Array, ""] = array()
 
-    def __call__(self, temperature: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, temperature: Temperature) -> Float[Array, ""]:
         return self.value
 
 
@@ -39,7 +41,7 @@ class Arrhenius(Law):
     activation_energy: Float[Array, ""] = array()  # J mol-1
     reference: Float[Array, ""] = array()  # K
 
-    def __call__(self, temperature: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, temperature: Temperature) -> Float[Array, ""]:
         return self.value * jnp.exp(-self.activation_energy / GAS * (1 / temperature - 1 / self.reference))
 
 
@@ -49,5 +51,5 @@ class Table(Law):
     temperatures: Float[Array, " entry"] = array()
     values: Float[Array, " entry"] = array()
 
-    def __call__(self, temperature: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, temperature: Temperature) -> Float[Array, ""]:
         return jnp.interp(temperature, self.temperatures, self.values)

@@ -62,7 +62,7 @@ def blocked() -> xr.Dataset:
 def fitted() -> xr.Dataset:
     model = CircuitModel(parse("R0-p(R1,CPE1)", {"R0": 10.0, "R1": 100.0, "CPE1.Q": 1e-6, "CPE1.n": 0.9}))
     frequency = np.geomspace(1, 1e5, 32)
-    truth = np.asarray(model.impedance(jnp.array([p.start for p in model.parameters]), frequency))
+    truth = np.asarray(model.impedance(jnp.array([p.start for p in model.parameters]), jnp.asarray(frequency)))
     rng = np.random.default_rng(1)
     noise = 1 + 0.01 * (rng.normal(size=32) + 1j * rng.normal(size=32))
     spectrum = Spectrum(frequency, truth * noise, temperature=300.0, label="made", source="made.csv", sha256="0")

@@ -125,7 +125,7 @@ def _crosses(stack: Stack, j: int, name: str) -> bool:
 
 
 def _independent(rows: list[np.ndarray], row: np.ndarray) -> bool:
-    return np.linalg.matrix_rank(np.array([*rows, row])) > len(rows)
+    return bool(np.linalg.matrix_rank(np.array([*rows, row])) > len(rows))
 
 
 def _reluctance(stack: Stack, region: Region) -> tuple[int, int]:

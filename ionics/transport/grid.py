@@ -39,7 +39,7 @@ def graded(
     return np.concatenate([np.diff(begin), [1 - begin[-1] - end[0]], -np.diff(end)])
 
 
-def _share(d: Float[ndarray, " point"] | float, length: float, shares: Shares) -> Float[ndarray, " point"]:
+def _share(d: Float[ndarray, "*point"] | float, length: float, shares: Shares) -> Float[ndarray, "*point"]:
     """Nodes between an end and the distance d from it, of those that belong to this end."""
 
     def parts(d):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Complex, Float
 
@@ -24,6 +25,7 @@ from ionics.transport.linear import (
 from ionics.transport.newton import Solution
 from ionics.transport.stack import Junction, Stack, Unit, reservoir
 
+Frequencies = Float[Array, " frequency"] | Float[np.ndarray, " frequency"] | Sequence[float] | float  # Hz
 SERIES = "series resistance"
 CACHED = 400_000  # complex numbers, 6 MB
 
@@ -37,7 +39,7 @@ class Impedance(eqx.Module):
     elements: tuple[str, ...] = eqx.field(static=True)
 
 
-def impedance(stack: Stack, about: Solution | State, frequency: Float[Array, " frequency"]) -> Impedance:
+def impedance(stack: Stack, about: Solution | State, frequency: Frequencies) -> Impedance:
     """Z = -dV/dI [Ohm m2] at frequencies [Hz] about any steady or equilibrium state.
 
     The shares of the elements are those of the complex power, by Tellegen's theorem: flux times drop in eta and

@@ -97,11 +97,12 @@ class Layout:
 
 def jacobian(function, x: Inexact[Array, "block row"]) -> Tridiagonal:
     """The block-tridiagonal Jacobian of function: blocks -> blocks, in 3 x width directional derivatives."""
-    return coloured(jax.linearize(function, x)[1], *x.shape)
+    _, slope = jax.linearize(function, x)
+    return coloured(lambda dx: (slope(dx),), *x.shape)[0]
 
 
-def coloured(derivative, blocks: int, width: int) -> Tridiagonal:
-    """The matrix of a linear block-tridiagonal map; of each of them if the map yields a tuple.
+def coloured(derivative, blocks: int, width: int) -> tuple[Tridiagonal, ...]:
+    """The matrices of the linear block-tridiagonal maps that `derivative` yields as a tuple.
 
     Blocks three apart share no row, so one derivative along all of them gives all their columns.
     """
@@ -116,7 +117,7 @@ def coloured(derivative, blocks: int, width: int) -> Tridiagonal:
         picked = (jnp.where((source == c)[:, None, None], columns[:, :, c], 0.0) for c in range(3))
         return sum(picked)[..., None]
 
-    return jax.tree.map(lambda columns: Tridiagonal(*(couple(columns, offset) for offset in (-1, 0, 1))), columns)
+    return tuple(Tridiagonal(*(couple(one, offset) for offset in (-1, 0, 1))) for one in columns)
 
 
 def with_identity(matrix: Tridiagonal, padding: np.ndarray) -> Tridiagonal:

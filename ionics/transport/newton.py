@@ -98,7 +98,7 @@ def newton(
 def _correction(along, p, layout, r, g):
     """Newton's correction of the state and of the constants that border it. Linear in r and g."""
     still, unit = jnp.zeros_like(r), jnp.eye(p.size)
-    matrix = coloured(lambda dx: along(dx, jnp.zeros_like(p))[0], *r.shape)
+    (matrix,) = coloured(lambda dx: along(dx, jnp.zeros_like(p))[:1], *r.shape)
     factors = factorise(with_identity(matrix, layout.padding()), layout)
     columns, _ = jax.vmap(lambda dp: along(still, dp), out_axes=(-1, -1))(unit)
     both = substitute(factors, jnp.concatenate([r[:, :, None], columns], axis=2)[..., None], layout)[..., 0]

@@ -141,7 +141,7 @@ class Stack(eqx.Module):
         return next(i for i, s in enumerate(self.species) if s.name == species)
 
 
-def transfer(species: str, law: RateLaw | None = None, level: float = 0.0) -> Reaction:
+def transfer(species: str, law: RateLaw | None = None, level: Float[Array, ""] | float = 0.0) -> Reaction:
     """A carrier crossing as itself; without a law, in equilibrium."""
     return Reaction(((species, 1),), ((species, 1),), law or Equilibrium(), level)
 
@@ -163,7 +163,7 @@ def neutral_charge(carriers: tuple[Carrier, ...]) -> Float[Array, ""]:
     return -sum((c.species.charge * c.sites * c.occupancy for c in carriers), jnp.zeros(()))
 
 
-def bulk_potential(carrier: Carrier, temperature: Float[Array, ""]) -> Float[Array, ""]:
+def bulk_potential(carrier: Carrier, temperature: Float[Array, ""] | float) -> Float[Array, ""]:
     """Chemical potential of a carrier in the neutral bulk [J mol-1]."""
     u = carrier.statistics.unknown(carrier.occupancy)
     ideal = GAS * temperature * carrier.statistics.chemical(u, temperature)
@@ -191,7 +191,7 @@ def bulk_step(stack: Stack, j: int) -> Float[Array, ""]:
 
 
 def reservoir(
-    material: Material, side: str, temperature: Float[Array, ""], law: RateLaw | None = None
+    material: Material, side: str, temperature: Float[Array, ""] | float, law: RateLaw | None = None
 ) -> tuple[Reaction, ...]:
     """Reactions of a contact that holds every carrier at its bulk chemical potential; side: 'left' or 'right'."""
     sign = 1.0 if side == "left" else -1.0

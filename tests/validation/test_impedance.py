@@ -176,7 +176,7 @@ def test_charge_transfer_resistance(reference):
     rest = impedance(cell, equilibrium(cell), 1e-6)
     assert rest.parts[0, 0].real == pytest.approx(case["Rct_Ohm_m2"], rel=1e-9)
     law = ButlerVolmer(Constant(p["i0"]), 0.5)
-    current = -float(law.residual(jnp.zeros(()), jnp.asarray(0.05 * FARADAY), 1, (1.0, 1.0), jnp.asarray(T)))
+    current = -float(law.residual(jnp.zeros(()), jnp.asarray(0.05 * FARADAY), 1, (jnp.ones(()),) * 2, jnp.asarray(T)))
     driven = steady(cell, Current(current))
     slope = impedance(cell, driven, 1e-6).parts[0, 0].real
     assert slope == pytest.approx(case["Rct_local(eta=50 mV, alpha=0.5)_Ohm_m2"], rel=1e-6)
