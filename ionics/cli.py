@@ -89,7 +89,8 @@ def check(
         try:
             with _failures():
                 study = _load(file, overrides, lambda text: None)
-                typer.echo(f"{file}: {study.config.title}\n{study.check()}\n")
+                heading = f"{file}: {study.config.title}" if study.config.title else str(file)
+                typer.echo(f"{heading}\n{study.check()}\n")
         except typer.Exit as stop:
             status = max(status, stop.exit_code)
     raise typer.Exit(status)
@@ -201,7 +202,8 @@ def _failures() -> Iterator[None]:
         status = _status(error)
         if status is None:
             raise
-        typer.echo(str(error), err=True)
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+        typer.echo(said, err=True)
         raise typer.Exit(status) from None
 
 

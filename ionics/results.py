@@ -120,7 +120,7 @@ def _profiles(stack, solution) -> xr.Dataset:
 
 def _elements(stack, impedance) -> xr.Dataset:
     """The resolved stack as a table over its elements."""
-    from ionics.transport.stack import debye_length
+    from ionics.transport.stack import bulk_conductivity, debye_length
 
     layers = {layer.name: layer for layer in stack.layers}
     names = tuple(impedance.elements) if impedance is not None else _names(stack)
@@ -148,6 +148,20 @@ def _elements(stack, impedance) -> xr.Dataset:
                 of_layer(lambda a: debye_length(a.material, stack.temperature)),
                 "m",
                 "Debye length of the neutral bulk",
+            ),
+            "bulk_resistance": variable(
+                axis,
+                [
+                    _repeats(stack, n)
+                    * 1e4
+                    * layers[n].thickness
+                    / bulk_conductivity(layers[n].material, stack.temperature)
+                    if n in layers and len(layers[n].material.carriers) == 1
+                    else math.nan
+                    for n in names
+                ],
+                "ohm cm^2",
+                "L/sigma of a layer with one carrier, without its space charge",
             ),
             "nodes": (
                 axis,

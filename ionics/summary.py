@@ -12,6 +12,7 @@ from ionics.quantity import quantity
 from ionics.results import impedance_of, parts_of, variable
 
 NOISE = 1e-10  # of |Z|: a share below is rounding
+ARC = 0.2  # of the range of an element's real part: a summit below is a ripple on something else (1/2 for one R || C)
 FLAT = 1e-3  # of an element's own |Z|: a summit of -Im Z below is no arc
 
 
@@ -57,8 +58,8 @@ def _arc(frequency, z) -> tuple[float, float]:
     """Frequency of the highest interior summit of -Im Z and the effective capacitance."""
     y = -z.imag
     summits = [i for i in range(1, len(y) - 1) if y[i] > y[i - 1] and y[i] >= y[i + 1] and y[i] > FLAT * abs(z).max()]
-    if summits:
-        i = max(summits, key=lambda k: y[k])
+    i = max(summits, key=lambda k: y[k], default=0)
+    if y[i] > ARC * np.ptp(z.real) and i:
         f, height = _summit(np.log(frequency[i - 1 : i + 2]), y[i - 1 : i + 2])
         return f, 1 / (4 * math.pi * f * height)
     if y[0] > abs(z[0].real):
@@ -120,7 +121,21 @@ def _resistance_sentences(ds) -> list[str]:
         real = f"{where} the real part of Z is {quantity(total, 'Ω cm²')}{ohms}"
         foot = "at the foot of the blocking tail, " if low > float(ds.frequency.min()) else ""
         return [f"Direct current is blocked; {foot}{real}, and {size}."]
-    return [f"The resistance {where} is {quantity(total, 'Ω cm²')}{ohms}; {size}."]
+    return [f"The resistance {where} is {quantity(total, 'Ω cm²')}{ohms}; {size}.", *_space_charges(ds, low)]
+
+
+def _space_charges(ds, low) -> list[str]:
+    """What space charge adds to the bulk of layers with one carrier, where it is more than a twentieth of the whole."""
+    if "bulk_resistance" not in ds:
+        return []
+    found, total = [], float(ds.z_real.sel(frequency=low))
+    for element in ds.element.values:
+        bulk = float(ds.bulk_resistance.sel(element=element))
+        excess = float(ds.z_part_real.sel(element=element, frequency=low)) - bulk
+        if math.isfinite(bulk) and excess > 0.05 * total:
+            added, own = quantity(excess, "Ω cm²"), quantity(bulk, "Ω cm²")
+            found.append(f"Of the {element}, {own} is its neutral bulk; {added} is its space charge.")
+    return found
 
 
 def _article(element: str) -> str:

@@ -34,7 +34,7 @@ from ionics.transport.stack import Stack
 if TYPE_CHECKING:
     from ionics.config.study import Study
 
-SUFFIXES = (".csv", ".txt", ".mpt", ".dat", ".z", ".asc", ".dta")
+SUFFIXES = (".csv", ".txt", ".mpt", ".dat", ".z", ".asc")
 DIMENSIONS = {"ohm": units.RESISTANCE, "1": units.RATIO}
 
 

@@ -76,8 +76,9 @@ def citations(material: Material) -> tuple[str, ...]:
 
 def _sources(part: Any) -> Iterator[str]:
     if isinstance(part, Mapping):
-        if getattr(part, "source", None):
-            yield part.source
+        source = getattr(part, "source", None)
+        if source:
+            yield source
         skipped = ("properties", "alternatives") if isinstance(part, Material) else ()
         for key in type(part).model_fields:
             if key not in skipped:

@@ -70,7 +70,7 @@ class Quantity:
 
 
 def _type(name: str, dimension: Dimension, **limits: float) -> Any:
-    return TypeAliasType(name, Annotated[float, Quantity(dimension, **limits)])
+    return TypeAliasType(name, Annotated[float, Quantity(dimension, **limits)])  # pyright: ignore[reportGeneralTypeIssues]
 
 
 Ratio = _type("Ratio", units.RATIO)

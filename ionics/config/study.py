@@ -25,9 +25,9 @@ Progress = Callable[[str], None]
 __all__ = ["Progress", "Study", "load", "plots"]
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Study:
-    """The study in a YAML file, after overrides 'dotted.key=value'. Raises ConfigError."""
-    return Study(door.read(path, overrides))
+def load(path: str | Path, overrides: str | Sequence[str] = ()) -> Study:
+    """The study in a YAML file, after one or several overrides 'dotted.key=value'. Raises ConfigError."""
+    return Study(door.read(path, [overrides] if isinstance(overrides, str) else overrides))
 
 
 class Study:

@@ -102,6 +102,7 @@ def check(config: Config) -> Check:
     junctions = tuple(_junction(spot, stack, j) for j, spot in enumerate(found))
     warnings = [w for row in layers for w in _layer_warnings(config, row)]
     warnings += [w for row in junctions for w in _junction_warnings(row)]
+    warnings += _beyond_curves(config, stack)
     return Check(
         float(stack.temperature),
         config.area,
@@ -240,8 +241,28 @@ def _layer_warnings(config: Config, row: LayerRow) -> Iterator[str]:
 def _junction_warnings(row: JunctionRow) -> Iterator[str]:
     if row.flat_band:
         yield f"{row.name}: flat band is assumed; state space_charge_potential or dipole"
+    if row.laws and row.resistance > 0 and not row.compact_layer:
+        yield (
+            f"{row.name}: no compact layer, so the space charge beside it is the capacitance of its reaction: "
+            "their arc appears in the share of the layer"
+        )
     if not row.laws and row.name not in ("left contact", "right contact"):
         yield f"{row.name}: nothing crosses this junction"
+
+
+def _beyond_curves(config: Config, stack) -> Iterator[str]:
+    """Fillings outside the measured open-circuit curves, which are extrapolated there."""
+    held = config.study.state_of_charge if config.study else {}
+    for layer in stack.layers:
+        for carrier in layer.material.carriers:
+            knots = getattr(carrier.statistics, "knots", None)
+            name = carrier.species.name
+            theta = float(held.get(layer.name, {}).get(name, carrier.occupancy))
+            if knots is not None and not knots[0] <= theta <= knots[-1]:
+                yield (
+                    f"{layer.name}: {name} at {theta:g} lies outside the open-circuit curve of {layer.material.name} "
+                    f"({float(knots[0]):g} to {float(knots[-1]):g}); the voltage is an extrapolation"
+                )
 
 
 def _nm(length: float) -> str:

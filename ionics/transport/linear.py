@@ -115,7 +115,7 @@ def coloured(derivative, blocks: int, width: int) -> tuple[Tridiagonal, ...]:
         neighbour = np.arange(blocks) + offset
         source = np.where((neighbour >= 0) & (neighbour < blocks), neighbour % 3, -1)
         picked = (jnp.where((source == c)[:, None, None], columns[:, :, c], 0.0) for c in range(3))
-        return sum(picked)[..., None]
+        return sum(picked, jnp.zeros(()))[..., None]
 
     return tuple(Tridiagonal(*(couple(one, offset) for offset in (-1, 0, 1))) for one in columns)
 

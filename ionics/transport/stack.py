@@ -13,7 +13,7 @@ from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
 from ionics.kinetics.compact import CompactLayer, NoCompactLayer
 from ionics.kinetics.rates import Blocked, Equilibrium, RateLaw
 from ionics.laws import Constant, Law, array
-from ionics.transport.flux import Mobility, Vehicle
+from ionics.transport.flux import Hopping, Mobility, Vehicle
 from ionics.transport.grid import CONDUCTOR, MIXED, graded
 from ionics.transport.statistics import Statistics
 
@@ -156,6 +156,17 @@ def debye_length(material: Material, temperature: Float[Array, ""] | float) -> F
         free = carrier.occupancy * carrier.statistics.vacancy(carrier.statistics.unknown(carrier.occupancy))
         strength = strength + carrier.species.charge**2 * carrier.sites * free
     return jnp.sqrt(VACUUM_PERMITTIVITY * material.permittivity * GAS * temperature / (FARADAY**2 * strength))
+
+
+def bulk_conductivity(material: Material, temperature: Float[Array, ""] | float) -> Float[Array, ""]:
+    """sum z^2 F^2 D c g / RT of the neutral bulk [S m-1]."""
+    total = jnp.zeros(())
+    for carrier in material.carriers:
+        u = carrier.statistics.unknown(carrier.occupancy)
+        free = carrier.statistics.vacancy(u) if isinstance(carrier.mobility, Hopping) else 1.0
+        mobile = carrier.diffusivity(temperature) * carrier.sites * carrier.occupancy * free
+        total = total + carrier.species.charge**2 * mobile
+    return total * FARADAY**2 / (GAS * temperature)
 
 
 def neutral_charge(carriers: tuple[Carrier, ...]) -> Float[Array, ""]:
