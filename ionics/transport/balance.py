@@ -153,7 +153,10 @@ def sides(stack: Stack, state: State, flows: list[LayerFlow]) -> list[tuple[_Sid
     return [(faces[2 * j], faces[2 * j + 1]) for j in range(len(stack.junctions))]
 
 
-def flows(stack: Stack, state: State) -> tuple[list[LayerFlow], list[JunctionFlow]]:
+Flows = tuple[list[LayerFlow], list[JunctionFlow]]
+
+
+def flows(stack: Stack, state: State) -> Flows:
     """Everything that flows, layer by layer and junction by junction."""
     layers = [
         layer_flow(stack, layer, state.u[:, nodes], state.phi[nodes])
@@ -172,9 +175,12 @@ def flows(stack: Stack, state: State) -> tuple[list[LayerFlow], list[JunctionFlo
     return layers, junctions
 
 
-def storage(stack: Stack, state: State) -> State:
-    """Amounts per area: carriers in the cells of their nodes [mol m-2], charge on the right metal [C m-2]."""
-    layers, _ = flows(stack, state)
+def storage(stack: Stack, state: State, flowing: Flows | None = None) -> State:
+    """Amounts per area: carriers in the cells of their nodes [mol m-2], charge on the right metal [C m-2].
+
+    flowing: what `flows` gives for this state, where it is at hand.
+    """
+    layers, _ = flowing or flows(stack, state)
     rows = []
     for layer, flow, nodes in zip(stack.layers, layers, node_ranges(stack), strict=True):
         content = dict(zip((c.species.name for c in layer.material.carriers), flow.content, strict=True))
@@ -190,13 +196,14 @@ def storage(stack: Stack, state: State) -> State:
     )
 
 
-def outflow(stack: Stack, state: State, drive: Drive) -> State:
+def outflow(stack: Stack, state: State, drive: Drive, flowing: Flows | None = None) -> State:
     """What leaves each cell per time, and every algebraic law as something that vanishes.
 
     Rows: u, net outflow of each carrier [mol m-2 s-1]; phi, Gauss' law [C m-2]; rate, the law of each reaction;
     displacement, the compact layer [V]; voltage, current into the right metal [A m-2]; current, the drive.
+    flowing: what `flows` gives for this state, where it is at hand.
     """
-    layers, junctions = flows(stack, state)
+    layers, junctions = flowing or flows(stack, state)
     rows, gauss = [], []
     for i, (layer, flow, nodes) in enumerate(zip(stack.layers, layers, node_ranges(stack), strict=True)):
         _, volume = spacings(layer)

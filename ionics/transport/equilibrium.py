@@ -74,9 +74,10 @@ def _equilibrium(stack: Stack, freedom: Freedom, volts, values) -> Solution:
 
 def flat_rows(stack: Stack, freedom: Freedom, state: State, p: Float[Array, " constant"]) -> State:
     """The balance with each carrier's rows replaced by eta = its region's constant (in RT), nothing passing."""
-    rows = outflow(stack, state, Current(0.0))
+    flowing = flows(stack, state)
+    rows = outflow(stack, state, Current(0.0), flowing)
     u = rows.u
-    layers, _ = flows(stack, state)
+    layers, _ = flowing
     ranges = node_ranges(stack)
     for n, region in enumerate(freedom.regions):
         for i in region.layers:

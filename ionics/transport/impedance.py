@@ -78,8 +78,9 @@ def _alone(stack: Stack, state: State, frequency):
 
     def everything(x):
         state = layout.unflatten(x)
-        leaving, stored = outflow(stack, state, Current(0.0)), storage(stack, state)
-        return layout.flatten(leaving), layout.flatten(stored), flows(stack, state)
+        flowing = flows(stack, state)
+        leaving, stored = outflow(stack, state, Current(0.0), flowing), storage(stack, state, flowing)
+        return layout.flatten(leaving), layout.flatten(stored), flowing
 
     # One linearisation serves the matrix, the refinement and the shares.
     _, along = jax.linearize(everything, x)
