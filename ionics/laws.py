@@ -1,4 +1,4 @@
-"""A parameter as a function of temperature."""
+"""Parameters as functions: of temperature, and curves through points."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from ionics.constants import GAS
 
 Temperature = Float[Array, ""] | float  # K
+Values = Float[Array, "..."]
 
 
 def array():
@@ -53,3 +54,25 @@ class Table(Law):
 
     def __call__(self, temperature: Temperature) -> Float[Array, ""]:
         return jnp.interp(temperature, self.temperatures, self.values)
+
+
+class Curve(eqx.Module):
+    """The monotone cubic of Fritsch and Carlson (SIAM J. Numer. Anal. 17 (1980) 238); constant beyond its knots."""
+
+    knots: Float[Array, " knot"] = array()  # increasing
+    values: Float[Array, " knot"] = array()
+    slopes: Float[Array, " knot"] = array()
+
+    def __init__(self, knots, values):
+        from scipy.interpolate import PchipInterpolator
+
+        self.knots, self.values = jnp.asarray(knots, float), jnp.asarray(values, float)
+        self.slopes = jnp.asarray(PchipInterpolator(knots, values).derivative()(knots))
+
+    def __call__(self, x: Values) -> Values:
+        x = jnp.clip(x, self.knots[0], self.knots[-1])
+        i = jnp.clip(jnp.searchsorted(self.knots, x) - 1, 0, len(self.knots) - 2)
+        width, rise = self.knots[i + 1] - self.knots[i], self.values[i + 1] - self.values[i]
+        t = (x - self.knots[i]) / width
+        a, b = self.slopes[i] * width - rise, rise - self.slopes[i + 1] * width
+        return self.values[i] + t * rise + t * (1 - t) * ((1 - t) * a + t * b)

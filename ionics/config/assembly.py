@@ -13,7 +13,7 @@ from ionics.config.schema import CompactLayer, Config, Rate, Unit
 from ionics.config.schema import Layer as LayerEntry
 from ionics.kinetics.compact import Capacitance, ConstantPhase, NoCompactLayer
 from ionics.kinetics.compact import CompactLayer as Compact
-from ionics.kinetics.rates import ButlerVolmer, Equilibrium, Linear, OccupancyButlerVolmer, RateLaw
+from ionics.kinetics.rates import ButlerVolmer, Equilibrium, Linear, RateLaw
 from ionics.laws import Arrhenius, Constant, Law
 from ionics.transport.flux import Chemical, Hopping, Mobility, Vehicle
 from ionics.transport.stack import (
@@ -132,8 +132,8 @@ def _rate(entry: Rate) -> RateLaw:
         return Equilibrium()
     if entry.law == "linear":
         return Linear(law(entry.resistance, sign=-1.0))
-    kind = OccupancyButlerVolmer if entry.occupancy_dependent else ButlerVolmer
-    return kind(law(entry.exchange_current), 0.5 if entry.alpha is None else entry.alpha)
+    alpha = 0.5 if entry.alpha is None else entry.alpha
+    return ButlerVolmer(law(entry.exchange_current), alpha, bool(entry.occupancy_dependent))
 
 
 def _compact(entry: CompactLayer | None) -> Compact:

@@ -145,7 +145,7 @@ def _carrier(carrier, thickness: float, temperature) -> CarrierRow:
 
     theta, diffusivity = float(carrier.occupancy), float(carrier.diffusivity(temperature))
     concentration = float(carrier.sites) * theta
-    empty = float(carrier.statistics.vacancy(carrier.statistics.unknown(carrier.occupancy)))
+    empty = float(carrier.statistics.filling(carrier.statistics.unknown(carrier.occupancy), temperature).vacancy)
     share = empty if isinstance(carrier.mobility, Hopping) else 1.0
     charge = carrier.species.charge
     sigma = (charge * FARADAY) ** 2 * diffusivity * concentration * share / (GAS * float(temperature))
@@ -211,7 +211,8 @@ def _activities(stack, j: int, reaction) -> tuple[float, float]:
         for name, nu in terms:
             carrier = carriers[name]
             theta = float(carrier.occupancy)
-            empty = float(carrier.statistics.vacancy(carrier.statistics.unknown(carrier.occupancy)))
+            u = carrier.statistics.unknown(carrier.occupancy)
+            empty = float(carrier.statistics.filling(u, stack.temperature).vacancy)
             full, free = theta ** abs(nu), empty ** abs(nu)
             forward *= full if sign * nu > 0 else free
             backward *= free if sign * nu > 0 else full

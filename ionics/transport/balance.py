@@ -1,7 +1,7 @@
 """The only statement of the physics: d/dt storage(stack, state) + outflow(stack, state, drive) = 0.
 
-Unknowns live on nodes (u of each carrier, the potential), on junctions (the rate of each reaction, the displacement)
-and on the right metal (its potential, the current). The left metal is at zero potential.
+Unknowns live on nodes (u of each carrier, the potential), on junctions (the rate of each reaction, what the junction
+itself stores, the displacement) and on the right metal (its potential, the current). The left metal is at zero.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from jaxtyping import Array, Float, Int
 
 from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
 from ionics.laws import array
-from ionics.transport.stack import Carrier, Layer, Stack
+from ionics.transport.stack import Layer, Stack, fillings
+from ionics.transport.statistics import Filling
 
 Scalar = Float[Array, ""]
 
@@ -26,6 +27,7 @@ class State(eqx.Module):
     u: Float[Array, "carrier node"]  # log or logit of the occupancy; 0 where the carrier does not live
     phi: Float[Array, " node"]  # V
     rate: Float[Array, "reaction junction"]  # mol m-2 s-1, left to right; 0 beyond a junction's reactions
+    surface: Float[Array, "slot junction"]  # of its film, then of its states; 0 beyond a junction's slots
     displacement: Float[Array, " junction"]  # C m-2, left of the junction's surface charge
     voltage: Scalar  # V, right metal against left metal
     current: Scalar  # A m-2, through the cell from left to right (discharge)
@@ -34,10 +36,29 @@ class State(eqx.Module):
 class Drive(eqx.Module):
     """What is held at the terminals."""
 
-    value: eqx.AbstractVar[Scalar]
-
     @abc.abstractmethod
-    def residual(self, voltage: Scalar, current: Scalar) -> Scalar: ...
+    def terminal(self) -> Terminal:
+        """The same as weights."""
+
+    def residual(self, voltage: Scalar, current: Scalar) -> Scalar:
+        """Vanishes where the drive holds: voltage at the terminals [V], current [A m-2]."""
+        return self.terminal().residual(voltage, current)
+
+
+class Terminal(Drive):
+    """of_voltage V + of_current I + of_power V I = value: one formula for every control, so that all share code."""
+
+    of_voltage: Scalar = array()
+    of_current: Scalar = array()
+    of_power: Scalar = array()
+    value: Scalar = array()
+
+    def terminal(self):
+        return self
+
+    def residual(self, voltage, current):
+        held = self.of_voltage * voltage + self.of_current * current + self.of_power * voltage * current
+        return held - self.value
 
 
 class Voltage(Drive):
@@ -45,17 +66,35 @@ class Voltage(Drive):
 
     value: Scalar = array()  # V
 
-    def residual(self, voltage, current):
-        return voltage - self.value
+    def terminal(self):
+        return Terminal(1.0, 0.0, 0.0, self.value)
 
 
 class Current(Drive):
-    """Current density held."""
+    """Current density held; open circuit is Current(0)."""
 
     value: Scalar = array()  # A m-2
 
-    def residual(self, voltage, current):
-        return current - self.value
+    def terminal(self):
+        return Terminal(0.0, 1.0, 0.0, self.value)
+
+
+class Power(Drive):
+    """Power density held, positive where the cell delivers it."""
+
+    value: Scalar = array()  # W m-2
+
+    def terminal(self):
+        return Terminal(0.0, 0.0, 1.0, self.value)
+
+
+class Load(Drive):
+    """The cell works on a resistance."""
+
+    value: Scalar = array()  # Ohm m2
+
+    def terminal(self):
+        return Terminal(1.0, -self.value, 0.0, 0.0)
 
 
 class LayerFlow(eqx.Module):
@@ -66,6 +105,9 @@ class LayerFlow(eqx.Module):
     electrochemical: tuple[Float[Array, " node"], ...]  # eta, J mol-1
     chemical: tuple[Float[Array, " node"], ...]  # mu, J mol-1
     content: tuple[Float[Array, " node"], ...]  # mol m-2 in the cell of each node
+    filling: tuple[Filling, ...]
+    affinity: tuple[Float[Array, " node"], ...]  # of each reaction in the bulk, J mol-1
+    turnover: tuple[Float[Array, " node"], ...]  # of each reaction in the cell of each node, mol m-2 s-1
 
 
 class JunctionFlow(eqx.Module):
@@ -74,7 +116,11 @@ class JunctionFlow(eqx.Module):
     affinity: tuple[Scalar, ...]  # J mol-1, of each reaction
     rate: tuple[Scalar, ...]  # mol m-2 s-1
     drop: Scalar  # phi_left - phi_right, V
-    displacement: Scalar  # C m-2
+    displacement: Scalar  # C m-2, the mean of both sides
+    resistive: tuple[Scalar, ...]  # share of each affinity that drops in the film, J mol-1
+    held: tuple[Scalar, ...]  # amount in each slot: thickness of a film [m], amount of a state [mol m-2]
+    stress: tuple[Scalar, ...]  # what drives each slot: affinity of the film's growth, eta of a state, J mol-1
+    charge: Scalar  # of the interface, C m-2
 
 
 def node_ranges(stack: Stack) -> list[slice]:
@@ -95,62 +141,97 @@ def spacings(layer: Layer) -> tuple[Float[Array, " face"], Float[Array, " node"]
 def layer_flow(stack: Stack, layer: Layer, u: Float[Array, "carrier node"], phi: Float[Array, " node"]) -> LayerFlow:
     """Fluxes, potentials and contents of one layer from its own nodes."""
     h, volume = spacings(layer)
-    temperature, thermal = stack.temperature, stack.thermal_voltage
+    material, temperature = layer.material, stack.temperature
+    names = [c.species.name for c in material.carriers]
+    filled = list(fillings(material, tuple(u[stack.index(name)] for name in names), temperature))
+    faster = {}
+    for profile in layer.profiles:
+        k, x = names.index(profile.species), layer.positions()
+        if profile.energy is not None:
+            chemical = filled[k].chemical + profile.energy(x) / (GAS * temperature)
+            filled[k] = eqx.tree_at(lambda f: f.chemical, filled[k], chemical)
+        if profile.log_diffusivity is not None:
+            faster[profile.species] = profile.log_diffusivity(0.5 * (x[1:] + x[:-1]))
     fluxes, etas, mus, contents = [], [], [], []
-    for carrier in layer.material.carriers:
-        z, own = carrier.species.charge, u[stack.index(carrier.species.name)]
-        drop = z * jnp.diff(phi) / thermal
-        turnover = carrier.mobility.flux(carrier.statistics, own[:-1], own[1:], drop, temperature)
-        fluxes.append(carrier.diffusivity(temperature) * carrier.sites / h * turnover)
-        mu = chemical_potential(carrier, own, temperature)
-        mus.append(mu)
-        etas.append(mu + z * FARADAY * phi)
-        contents.append(carrier.sites * carrier.statistics.occupancy(own) * volume)
-    displacement = -VACUUM_PERMITTIVITY * layer.material.permittivity * jnp.diff(phi) / h
-    return LayerFlow(tuple(fluxes), displacement, tuple(etas), tuple(mus), tuple(contents))
+    for carrier, filling in zip(material.carriers, filled, strict=True):
+        z, name = carrier.species.charge, carrier.species.name
+        drop = z * jnp.diff(phi) / stack.thermal_voltage
+        turnover = carrier.mobility.flux(filling[:-1], filling[1:], drop)
+        diffusivity = carrier.diffusivity(temperature)
+        if name in faster:
+            diffusivity = diffusivity * jnp.exp(faster[name])
+        if carrier.diffusivity_curve is not None:
+            mean = 0.5 * (filling.occupancy[1:] + filling.occupancy[:-1])
+            diffusivity = diffusivity * jnp.exp(carrier.diffusivity_curve(mean))
+        fluxes.append(diffusivity * carrier.sites / h * turnover)
+        mus.append(carrier.standard_potential(temperature) + GAS * temperature * filling.chemical)
+        etas.append(mus[-1] + z * FARADAY * phi)
+        contents.append(carrier.sites * filling.occupancy * volume)
+    displacement = -VACUUM_PERMITTIVITY * material.permittivity * jnp.diff(phi) / h
+    affinities, turnovers = [], []
+    for reaction in material.reactions:
+        terms = [(names.index(name), nu) for name, nu in reaction.consumed]
+        terms += [(names.index(name), -nu) for name, nu in reaction.produced]
+        affinities.append(sum((nu * etas[k] for k, nu in terms), jnp.zeros_like(phi)))
+        forward, backward = log_activities([(filled[k], nu) for k, nu in terms], jnp.zeros_like(phi))
+        concentration = {c.species.name: c.sites * f.occupancy for c, f in zip(material.carriers, filled, strict=True)}
+        chances = affinities[-1] / (GAS * temperature), forward, backward
+        turnovers.append(volume * reaction.law.rate(*chances, concentration, temperature))
+    rest = map(tuple, (etas, mus, contents, filled, affinities, turnovers))
+    return LayerFlow(tuple(fluxes), displacement, *rest)
 
 
-def chemical_potential(carrier: Carrier, u: Float[Array, " node"], temperature: Scalar) -> Float[Array, " node"]:
-    """mu [J mol-1]."""
-    ideal = GAS * temperature * carrier.statistics.chemical(u, temperature)
-    return carrier.standard_potential(temperature) + ideal
+def log_activities(terms: list[tuple[Filling, int]], start) -> tuple[Float[Array, ...], Float[Array, ...]]:
+    """ln of the occupancies consumed times the empty sites filled, for the forward and the backward reaction.
+
+    terms: a filling and how many of it the forward reaction consumes (negative: produces).
+    """
+    forward = backward = start
+    for filling, nu in terms:
+        full, empty = abs(nu) * filling.log_occupancy, abs(nu) * filling.log_vacancy
+        forward = forward + (full if nu > 0 else empty)
+        backward = backward + (empty if nu > 0 else full)
+    return forward, backward
 
 
 class _Side(eqx.Module):
-    """What one side of a junction shows to it: eta, occupancy and vacancy of each species, the potential."""
+    """What one side of a junction shows to it: eta and filling of each species, the potential."""
 
     eta: dict[str, Scalar]
-    occupancy: dict[str, Scalar]
-    vacancy: dict[str, Scalar]
+    filling: dict[str, Filling]
     phi: Scalar
 
 
 def _metal(stack: Stack, phi: Scalar) -> _Side:
-    one = jnp.ones(())
-    names = [s.name for s in stack.species]
+    one, nothing = jnp.ones(()), jnp.zeros(())
     eta = {s.name: s.charge * FARADAY * phi for s in stack.species}
-    return _Side(eta, dict.fromkeys(names, one), dict.fromkeys(names, one), phi)
+    return _Side(eta, dict.fromkeys(eta, Filling(one, nothing, one, nothing, nothing)), phi)
 
 
-def _surface(stack: Stack, layer: Layer, flow: LayerFlow, state: State, node: int, local: int) -> _Side:
-    eta, occupancy, vacancy = {}, {}, {}
-    for carrier, own in zip(layer.material.carriers, flow.electrochemical, strict=True):
-        name = carrier.species.name
-        u = state.u[stack.index(name), node]
-        eta[name] = own[local]
-        occupancy[name], vacancy[name] = carrier.statistics.occupancy(u), carrier.statistics.vacancy(u)
-    return _Side(eta, occupancy, vacancy, state.phi[node])
+def _surface(layer: Layer, flow: LayerFlow, phi: Scalar, local: int) -> _Side:
+    names = [carrier.species.name for carrier in layer.material.carriers]
+    eta = {name: own[local] for name, own in zip(names, flow.electrochemical, strict=True)}
+    return _Side(eta, {name: own[local] for name, own in zip(names, flow.filling, strict=True)}, phi)
 
 
 def sides(stack: Stack, state: State, flows: list[LayerFlow]) -> list[tuple[_Side, _Side]]:
     """Left and right side of every junction."""
-    ranges = node_ranges(stack)
     faces: list[_Side] = [_metal(stack, jnp.zeros(()))]
-    for layer, flow, nodes in zip(stack.layers, flows, ranges, strict=True):
-        faces.append(_surface(stack, layer, flow, state, nodes.start, 0))
-        faces.append(_surface(stack, layer, flow, state, nodes.stop - 1, -1))
+    for layer, flow, nodes in zip(stack.layers, flows, node_ranges(stack), strict=True):
+        faces.append(_surface(layer, flow, state.phi[nodes.start], 0))
+        faces.append(_surface(layer, flow, state.phi[nodes.stop - 1], -1))
     faces.append(_metal(stack, state.voltage))
-    return [(faces[2 * j], faces[2 * j + 1]) for j in range(len(stack.junctions))]
+    return [tuple(_with_states(stack, j, faces[2 * j], faces[2 * j + 1], state)) for j in range(len(stack.junctions))]
+
+
+def _with_states(stack: Stack, j: int, left: _Side, right: _Side, state: State) -> list[_Side]:
+    """Both sides of a junction, its interface states among the species of either, at the mean potential."""
+    junction, eta, filling = stack.junctions[j], {}, {}
+    for n, own in enumerate(junction.states):
+        w = state.surface[junction.film.slots + n, j]
+        filling[own.name] = own.filling(w)
+        eta[own.name] = own.chemical(w, stack.temperature) + own.charge * FARADAY * 0.5 * (left.phi + right.phi)
+    return [_Side(side.eta | eta, side.filling | filling, side.phi) for side in (left, right)]
 
 
 Flows = tuple[list[LayerFlow], list[JunctionFlow]]
@@ -162,25 +243,53 @@ def flows(stack: Stack, state: State) -> Flows:
         layer_flow(stack, layer, state.u[:, nodes], state.phi[nodes])
         for layer, nodes in zip(stack.layers, node_ranges(stack), strict=True)
     ]
-    junctions = []
-    for j, (left, right) in enumerate(sides(stack, state, layers)):
-        affinity = [
-            reaction.level
-            + sum(nu * left.eta[name] for name, nu in reaction.left)
-            - sum(nu * right.eta[name] for name, nu in reaction.right)
-            for reaction in stack.junctions[j].reactions
-        ]
-        rate = tuple(state.rate[m, j] for m in range(len(affinity)))
-        junctions.append(JunctionFlow(tuple(affinity), rate, left.phi - right.phi, state.displacement[j]))
-    return layers, junctions
+    both = sides(stack, state, layers)
+    return layers, [_junction_flow(stack, j, left, right, state) for j, (left, right) in enumerate(both)]
+
+
+def _junction_flow(stack: Stack, j: int, left: _Side, right: _Side, state: State) -> JunctionFlow:
+    junction = stack.junctions[j]
+    affinities = [r.level + _affinity(r.left, r.right, left, right) for r in junction.reactions]
+    rates = [state.rate[m, j] for m in range(len(affinities))]
+    own = junction.film.slots
+    w = state.surface[:own, j]
+    resistance = junction.film.resistance(w, stack.temperature)
+    numbers = [charge_number(stack, reaction) for reaction in junction.reactions]
+    drop = resistance * FARADAY * sum((n * r for n, r in zip(numbers, rates, strict=True)), jnp.zeros(()))
+    held, stress = [], []
+    if own:
+        held += list(junction.film.stored(w))
+        stress += [junction.film.level + _affinity(junction.film.left, junction.film.right, left, right)] * own
+    charge = junction.surface_charge
+    for n, kept in enumerate(junction.states):
+        held.append(kept.stored(state.surface[own + n, j]))
+        stress.append(left.eta[kept.name])
+        charge = charge + kept.charge * FARADAY * held[-1]
+    return JunctionFlow(
+        affinity=tuple(affinities),
+        rate=tuple(rates),
+        drop=left.phi - right.phi,
+        displacement=state.displacement[j] + 0.5 * charge,
+        resistive=tuple(n * FARADAY * drop for n in numbers),
+        held=tuple(held),
+        stress=tuple(stress),
+        charge=charge,
+    )
+
+
+def _affinity(consumed, produced, left: _Side, right: _Side) -> Scalar:
+    """sum(nu eta)_left - sum(nu eta)_right [J mol-1]."""
+    gained = sum((nu * right.eta[name] for name, nu in produced), jnp.zeros(()))
+    return sum((nu * left.eta[name] for name, nu in consumed), jnp.zeros(())) - gained
 
 
 def storage(stack: Stack, state: State, flowing: Flows | None = None) -> State:
-    """Amounts per area: carriers in the cells of their nodes [mol m-2], charge on the right metal [C m-2].
+    """Amounts per area: carriers in the cells of their nodes [mol m-2], films [m] and states [mol m-2] of junctions,
+    charge on the right metal [C m-2].
 
     flowing: what `flows` gives for this state, where it is at hand.
     """
-    layers, _ = flowing or flows(stack, state)
+    layers, junctions = flowing or flows(stack, state)
     rows = []
     for layer, flow, nodes in zip(stack.layers, layers, node_ranges(stack), strict=True):
         content = dict(zip((c.species.name for c in layer.material.carriers), flow.content, strict=True))
@@ -190,6 +299,7 @@ def storage(stack: Stack, state: State, flowing: Flows | None = None) -> State:
         u=jnp.concatenate(rows, axis=1),
         phi=jnp.zeros_like(state.phi),
         rate=jnp.zeros_like(state.rate),
+        surface=_by_slot(state, [flow.held for flow in junctions]),
         displacement=jnp.zeros_like(state.displacement),
         voltage=state.displacement[-1],
         current=jnp.zeros(()),
@@ -200,7 +310,8 @@ def outflow(stack: Stack, state: State, drive: Drive, flowing: Flows | None = No
     """What leaves each cell per time, and every algebraic law as something that vanishes.
 
     Rows: u, net outflow of each carrier [mol m-2 s-1]; phi, Gauss' law [C m-2]; rate, the law of each reaction;
-    displacement, the compact layer [V]; voltage, current into the right metal [A m-2]; current, the drive.
+    surface, growth of films [m s-1] and filling of states [mol m-2 s-1], both negative; displacement, the compact layer
+    [V]; voltage, current into the right metal [A m-2]; current, the drive.
     flowing: what `flows` gives for this state, where it is at hand.
     """
     layers, junctions = flowing or flows(stack, state)
@@ -215,20 +326,26 @@ def outflow(stack: Stack, state: State, drive: Drive, flowing: Flows | None = No
             leaving = _passing(stack, i + 1, name, "left", state)
             own[name] = jnp.diff(_between(entering, flux, leaving))
             charge = charge + carrier.species.charge * content
+        for reaction, turnover in zip(layer.material.reactions, flow.turnover, strict=True):
+            for name, nu in reaction.consumed:
+                own[name] = own[name] + nu * turnover
+            for name, nu in reaction.produced:
+                own[name] = own[name] - nu * turnover
         idle = state.u[:, nodes]
         rows.append(_by_species([own.get(s.name, idle[k]) for k, s in enumerate(stack.species)], state.phi[nodes]))
-        before = state.displacement[i] + stack.junctions[i].surface_charge
+        before = state.displacement[i] + junctions[i].charge
         displacement = _between(before, flow.displacement, state.displacement[i + 1])
         gauss.append(jnp.diff(displacement) - FARADAY * charge)
 
     both = sides(stack, state, layers)
     laws = [_laws(stack, j, flow, both[j], state) for j, flow in enumerate(junctions)]
+    filling = [_gains(stack, j, flow, state) for j, flow in enumerate(junctions)]
     drops = [
-        junction.step + flow.drop - junction.compact.elastance() * (flow.displacement + 0.5 * junction.surface_charge)
+        junction.step + flow.drop - junction.compact.elastance() * flow.displacement
         for junction, flow in zip(stack.junctions, junctions, strict=True)
     ]
     arriving = sum(
-        (charge_number(stack, r) * state.rate[m, -1] for m, r in enumerate(stack.junctions[-1].reactions)),
+        (charge_number(stack, r, "right") * state.rate[m, -1] for m, r in enumerate(stack.junctions[-1].reactions)),
         jnp.zeros(()),
     )
     terminal = state.voltage - stack.series_resistance * state.current
@@ -236,15 +353,38 @@ def outflow(stack: Stack, state: State, drive: Drive, flowing: Flows | None = No
         u=jnp.concatenate(rows, axis=1),
         phi=jnp.concatenate(gauss),
         rate=jnp.stack(laws, axis=1),
+        surface=-_by_slot(state, filling, idle=-state.surface),
         displacement=jnp.stack(drops),
         voltage=FARADAY * arriving - state.current,
         current=drive.residual(terminal, state.current),
     )
 
 
-def charge_number(stack: Stack, reaction) -> int:
-    """Elementary charges carried from left to right in one turn."""
-    return sum(nu * stack.species[stack.index(name)].charge for name, nu in reaction.left)
+def charge_number(stack: Stack, reaction, side: str = "left") -> int:
+    """Elementary charges that leave the left side in one turn, or that arrive on the right side."""
+    charges = {s.name: s.charge for s in stack.species}
+    return sum(nu * charges.get(name, 0) for name, nu in getattr(reaction, side))
+
+
+def _by_slot(state: State, columns: list, idle=None) -> Float[Array, "slot junction"]:
+    """What each junction gives for its slots, as an array; `idle` (zero) beyond them."""
+    slots = state.surface.shape[0]
+    if slots == 0:
+        return state.surface
+    idle = jnp.zeros_like(state.surface) if idle is None else idle
+    padded = [[*own, *idle[len(own) :, j]] for j, own in enumerate(columns)]
+    return jnp.stack([jnp.stack(column) for column in padded], axis=1)
+
+
+def _gains(stack: Stack, j: int, flow: JunctionFlow, state: State) -> list[Scalar]:
+    """Growth of the film [m s-1] and filling of the states [mol m-2 s-1] of a junction."""
+    junction = stack.junctions[j]
+    own = junction.film.slots
+    gains = list(junction.film.growth(state.surface[:own, j], flow.stress[0], stack.temperature)) if own else []
+    for kept in junction.states:
+        into = _passing(stack, j, kept.name, "right", state)
+        gains.append(into - _passing(stack, j, kept.name, "left", state))
+    return gains
 
 
 def _by_species(rows: list, like: Float[Array, " node"]) -> Float[Array, "carrier node"]:
@@ -269,23 +409,13 @@ def _passing(stack: Stack, j: int, name: str, side: str, state: State) -> Scalar
 def _laws(stack: Stack, j: int, flow: JunctionFlow, both: tuple[_Side, _Side], state: State) -> Float[Array, " r"]:
     rows = [state.rate[m, j] for m in range(state.rate.shape[0])]
     for m, reaction in enumerate(stack.junctions[j].reactions):
-        electrons = abs(charge_number(stack, reaction)) or 1
-        activities = _activities(reaction, both)
-        rows[m] = reaction.law.residual(flow.rate[m], flow.affinity[m], electrons, activities, stack.temperature)
+        electrons = abs(charge_number(stack, reaction)) or abs(charge_number(stack, reaction, "right")) or 1
+        terms = [(both[0].filling[name], nu) for name, nu in reaction.left]
+        terms += [(both[1].filling[name], -nu) for name, nu in reaction.right]
+        activities = log_activities(terms, jnp.zeros(()))
+        affinity = flow.affinity[m] - flow.resistive[m]
+        rows[m] = reaction.law.residual(flow.rate[m], affinity, electrons, activities, stack.temperature)
     return jnp.stack(rows) if rows else jnp.zeros(0)
-
-
-def _activities(reaction, both: tuple[_Side, _Side]) -> tuple[Scalar, Scalar]:
-    """Occupancies consumed times empty sites filled, for the forward and the backward reaction."""
-    forward = backward = jnp.ones(())
-    for side, terms, sign in ((both[0], reaction.left, 1), (both[1], reaction.right, -1)):
-        for name, nu in terms:
-            full, empty = side.occupancy[name] ** abs(nu), side.vacancy[name] ** abs(nu)
-            if sign * nu > 0:
-                forward, backward = forward * full, backward * empty
-            else:
-                forward, backward = forward * empty, backward * full
-    return forward, backward
 
 
 class Profiles(eqx.Module):
@@ -306,12 +436,15 @@ def profiles(stack: Stack, state: State) -> Profiles:
     layers, _ = flows(stack, state)
     for i, (layer, flow, nodes) in enumerate(zip(stack.layers, layers, node_ranges(stack), strict=True)):
         nothing = jnp.full(nodes.stop - nodes.start, jnp.nan)
-        own = {c.species.name: (c, e) for c, e in zip(layer.material.carriers, flow.electrochemical, strict=True)}
+        names = [c.species.name for c in layer.material.carriers]
+        own = dict(
+            zip(names, zip(layer.material.carriers, flow.filling, flow.electrochemical, strict=True), strict=True)
+        )
         theta, c, energy = [], [], []
-        for k, species in enumerate(stack.species):
+        for species in stack.species:
             if species.name in own:
-                carrier, potential = own[species.name]
-                theta.append(carrier.statistics.occupancy(state.u[k, nodes]))
+                carrier, filling, potential = own[species.name]
+                theta.append(filling.occupancy)
                 c.append(carrier.sites * theta[-1])
                 energy.append(potential / FARADAY)
             else:

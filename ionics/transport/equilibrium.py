@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from ionics.constants import GAS
 from ionics.transport.balance import Current, State, flows, node_ranges, outflow
-from ionics.transport.freedom import Freedom, analyse, reaction_row
+from ionics.transport.freedom import Freedom, analyse, bulk_row, frozen, places, reaction_row
 from ionics.transport.linear import Layout
 from ionics.transport.newton import MESSAGES, Solution, newton
-from ionics.transport.stack import Stack, bulk_potential
+from ionics.transport.stack import Stack, bulk_potential, bulk_unknown
 
 Occupancies = dict[tuple[str, str], float]
 
@@ -75,24 +75,65 @@ def _equilibrium(stack: Stack, freedom: Freedom, volts, values) -> Solution:
 def flat_rows(stack: Stack, freedom: Freedom, state: State, p: Float[Array, " constant"]) -> State:
     """The balance with each carrier's rows replaced by eta = its region's constant (in RT), nothing passing."""
     flowing = flows(stack, state)
-    rows = outflow(stack, state, Current(0.0), flowing)
-    u = rows.u
-    layers, _ = flowing
-    ranges = node_ranges(stack)
+    rows = still(stack, outflow(stack, state, Current(0.0), flowing), state, None, flowing)
+    u, surface = rows.u, rows.surface
+    layers, junctions = flowing
+    ranges, thermal = node_ranges(stack), GAS * stack.temperature
     for n, region in enumerate(freedom.regions):
         for i in region.layers:
             carriers = [c.species.name for c in stack.layers[i].material.carriers]
             eta = layers[i].electrochemical[carriers.index(region.species)]
-            row = eta / (GAS * stack.temperature) - p[n]
-            u = u.at[stack.index(region.species), ranges[i]].set(row)
+            u = u.at[stack.index(region.species), ranges[i]].set(eta / thermal - p[n])
+        if region.junction is not None:
+            j, slot = region.junction, _slot(stack, region.junction, region.species)
+            surface = surface.at[slot, j].set(junctions[j].stress[slot] / thermal - p[n])
     return State(
         u,
         rows.phi,
         state.rate,
+        surface,
         rows.displacement,
         state.voltage / stack.thermal_voltage - p[-1],
         state.current,
     )
+
+
+def still(stack: Stack, rows: State, state: State, reference: State | None, flowing) -> State:
+    """Rows of what neither moves nor reacts at rest: it stays as in the reference (None: as the stack was made).
+
+    Immobile carriers without reactions, the thickness of films, interface states that nothing fills.
+    """
+    u, surface = rows.u, rows.surface
+    made = resting_surface(stack) if reference is None else reference.surface
+    for i, (layer, nodes) in enumerate(zip(stack.layers, node_ranges(stack), strict=True)):
+        for k, carrier in enumerate(layer.material.carriers):
+            if frozen(layer.material, carrier.species.name):
+                row = stack.index(carrier.species.name)
+                own = flowing[0][i].filling[k].log_occupancy
+                if reference is None:
+                    kept = jnp.log(carrier.occupancy)
+                else:
+                    kept = flows(stack, reference)[0][i].filling[k].log_occupancy
+                u = u.at[row, nodes].set(own - kept)
+    for j, junction in enumerate(stack.junctions):
+        slots = [*range(junction.film.slots)]
+        reacting = [name for r in junction.reactions for name, _ in (*r.left, *r.right)]
+        slots += [_slot(stack, j, kept.name) for kept in junction.states if kept.name not in reacting]
+        for slot in slots:
+            surface = surface.at[slot, j].set(state.surface[slot, j] - made[slot, j])
+    return eqx.tree_at(lambda s: (s.u, s.surface), rows, (u, surface))
+
+
+def resting_surface(stack: Stack) -> Float[Array, "slot junction"]:
+    """Unknowns of what the junctions store, as the stack was made: films as thick as stated, states half full."""
+    slots = Layout(stack).slots
+    columns = [jnp.pad(j.film.start(), (0, slots - j.film.slots)) for j in stack.junctions]
+    return jnp.stack(columns, axis=1) if slots else jnp.zeros((0, len(stack.junctions)))
+
+
+def _slot(stack: Stack, j: int, name: str) -> int:
+    """Which slot of junction j holds an interface state."""
+    return stack.junctions[j].film.slots + [kept.name for kept in stack.junctions[j].states].index(name)
 
 
 def inventory_rows(stack: Stack, inventories, state: State, values) -> list[Float[Array, ""]]:
@@ -114,8 +155,8 @@ def inventory_rows(stack: Stack, inventories, state: State, values) -> list[Floa
 
 def _conditions(stack, volts, values, freedom: Freedom, state: State, p):
     found = freedom.regions
-    where = {(i, r.species): n for n, r in enumerate(found) for i in r.layers}
-    rows = []
+    where = places(found)
+    rows = [bulk_row(stack, found, where, i, m) @ p for i, m in freedom.bulk]
     for j, m in freedom.reactions:
         level = stack.junctions[j].reactions[m].level / (GAS * stack.temperature)
         rows.append(level + reaction_row(stack, found, where, j, m) @ p)
@@ -127,7 +168,7 @@ def _conditions(stack, volts, values, freedom: Freedom, state: State, p):
 def guess(stack: Stack, freedom: Freedom, volts, values) -> tuple[State, Float[Array, " constant"]]:
     """Every layer neutral, at the potential that meets the reactions and contacts best (least squares)."""
     found, thermal = freedom.regions, stack.thermal_voltage
-    where = {(i, r.species): n for n, r in enumerate(found) for i in r.layers}
+    where = places(found)
     given = {(h.layers[0], h.species): values[n] for n, h in enumerate(freedom.inventories[: len(values)])}
     count = len(stack.layers)
     size = len(found) + 1 + count  # constants, then the potential of each layer, all in RT
@@ -136,12 +177,18 @@ def guess(stack: Stack, freedom: Freedom, volts, values) -> tuple[State, Float[A
         for carrier in layer.material.carriers:
             name = carrier.species.name
             theta = given.get((i, name), carrier.occupancy)
-            u0[i, name] = carrier.statistics.unknown(theta)
-            own = eqx.tree_at(lambda c: c.occupancy, carrier, theta)
+            own = eqx.tree_at(lambda c: c.occupancy, carrier, jnp.asarray(theta, float))
+            beside = layer.material.beside(carrier)
+            u0[i, name] = bulk_unknown(own, beside)
+            if (i, name) not in where:
+                continue
             row = np.zeros(size)
             row[where[i, name]], row[len(found) + 1 + i] = 1, -carrier.species.charge
             matrix.append(row)
-            right.append(bulk_potential(own, stack.temperature) / (GAS * stack.temperature))
+            right.append(bulk_potential(own, stack.temperature, beside) / (GAS * stack.temperature))
+    for i, m in freedom.bulk:
+        matrix.append(100 * np.append(bulk_row(stack, found, where, i, m), np.zeros(count)))
+        right.append(jnp.zeros(()))
     for j, m in freedom.reactions:
         matrix.append(100 * np.append(reaction_row(stack, found, where, j, m), np.zeros(count)))
         right.append(-100 * stack.junctions[j].reactions[m].level / (GAS * stack.temperature))
@@ -161,6 +208,7 @@ def guess(stack: Stack, freedom: Freedom, volts, values) -> tuple[State, Float[A
         u,
         phi,
         jnp.zeros((reactions, junctions)),
+        resting_surface(stack),
         jnp.zeros(junctions),
         thermal * constants[-1],
         jnp.zeros(()),

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ionics.transport.statistics import Statistics
+from ionics.transport.statistics import Filling
 
 Values = Float[Array, "..."]
 
@@ -41,20 +41,19 @@ class Mobility(eqx.Module):
     """How a carrier gets from one node to the next."""
 
     @abc.abstractmethod
-    def flux(self, statistics: Statistics, left: Values, right: Values, drop: Values, temperature: Values) -> Values:
+    def flux(self, left: Filling, right: Filling, drop: Values) -> Values:
         """Occupancy flux times distance over diffusivity [1], positive from left to right.
 
-        left, right: the unknown u at the two ends; drop: z F (phi_right - phi_left) / RT [1].
+        left, right: the filling at the two ends; drop: z F (phi_right - phi_left) / RT [1].
         """
 
 
 class Vehicle(Mobility):
     """J = -(D c / RT) grad(eta)."""
 
-    def flux(self, statistics, left, right, drop, temperature):
-        excess = _excess(statistics, right, temperature) - _excess(statistics, left, temperature)
-        x = drop + excess
-        return bernoulli(x) * statistics.occupancy(left) - bernoulli(-x) * statistics.occupancy(right)
+    def flux(self, left, right, drop):
+        x = drop + (right.chemical - right.log_occupancy) - (left.chemical - left.log_occupancy)
+        return bernoulli(x) * left.occupancy - bernoulli(-x) * right.occupancy
 
 
 class Hopping(Mobility):
@@ -63,25 +62,20 @@ class Hopping(Mobility):
     An ideal lattice gas without a field then obeys Fick's law with D at every filling.
     """
 
-    def flux(self, statistics, left, right, drop, temperature):
-        x = drop + _departure(statistics, right, temperature) - _departure(statistics, left, temperature)
-        forward = statistics.occupancy(left) * statistics.vacancy(right)
-        backward = statistics.occupancy(right) * statistics.vacancy(left)
-        return bernoulli(x) * forward - bernoulli(-x) * backward
+    def flux(self, left, right, drop):
+        x = drop + (right.chemical - right.ratio) - (left.chemical - left.ratio)
+        return bernoulli(x) * left.occupancy * right.vacancy - bernoulli(-x) * right.occupancy * left.vacancy
 
 
 class Chemical(Mobility):
     """J = -D grad(c) of a neutral carrier: D is the chemical diffusivity that titration and pulses measure."""
 
-    def flux(self, statistics, left, right, drop, temperature):
-        return statistics.occupancy(left) - statistics.occupancy(right)
+    def flux(self, left, right, drop):
+        return left.occupancy - right.occupancy
 
 
-def _excess(statistics: Statistics, u: Values, temperature: Values) -> Values:
-    """(mu - mu0)/RT - ln(theta)."""
-    return statistics.chemical(u, temperature) - statistics.log_occupancy(u)
+class Immobile(Mobility):
+    """A trap, a dopant that can be ionised: it fills and empties by reactions only."""
 
-
-def _departure(statistics: Statistics, u: Values, temperature: Values) -> Values:
-    """(mu - mu0)/RT - u: what the chemical potential adds to the ideal one."""
-    return statistics.chemical(u, temperature) - u
+    def flux(self, left, right, drop):
+        return jnp.zeros_like(drop)

@@ -38,7 +38,8 @@ class Layout:
         self.sizes = tuple(layer.nodes for layer in stack.layers)
         self.carriers = len(stack.species)
         self.reactions = max((len(j.reactions) for j in stack.junctions), default=0)
-        self.width = max(self.carriers, self.reactions, 1) + 1
+        self.slots = max((j.slots for j in stack.junctions), default=0)
+        self.width = max(self.carriers, self.reactions + self.slots, 1) + 1
         self.junction = [0]
         self.nodes = []
         for size in self.sizes:
@@ -51,14 +52,15 @@ class Layout:
         self.blocks = self.metal + 1
 
     def flatten(self, state: State) -> Inexact[Array, "block row"]:
-        """Carriers (or rates, or the current) first, potential (or displacement, or voltage) last in each block."""
+        """Carriers (or rates and slots, or current) first, potential (or displacement, or voltage) last in each block."""
 
         def block(first, last):
             gap = jnp.zeros((last.shape[0], self.width - 1 - first.shape[1]), last.dtype)
             return jnp.concatenate([first, gap, last[:, None]], axis=1)
 
         # Slices and joins only: gathers and scatters are slow to compile and to run.
-        nodes, junctions = block(state.u.T, state.phi), block(state.rate.T, state.displacement)
+        faces = jnp.concatenate([state.rate, state.surface]).T
+        nodes, junctions = block(state.u.T, state.phi), block(faces, state.displacement)
         parts, start = [junctions[:1]], 0
         for g, size in enumerate(self.sizes):
             parts += [nodes[start : start + size], junctions[g + 1 : g + 2]]
@@ -73,6 +75,7 @@ class Layout:
             u=nodes[:, : self.carriers].T,
             phi=nodes[:, -1],
             rate=junctions[:, : self.reactions].T,
+            surface=junctions[:, self.reactions : self.reactions + self.slots].T,
             displacement=junctions[:, -1],
             voltage=metal[-1],
             current=metal[0],
@@ -89,7 +92,7 @@ class Layout:
         """True where a slot holds no unknown."""
         pad = np.ones((self.blocks, self.width), bool)
         pad[self.of_nodes(), : self.carriers] = False
-        pad[self.junction, : self.reactions] = False
+        pad[self.junction, : self.reactions + self.slots] = False
         pad[self.metal, 0] = False
         pad[:, -1] = False
         return pad

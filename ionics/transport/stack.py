@@ -6,16 +6,21 @@ Numbers are array leaves; names, charges and counts are static. Everything is SI
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
+from ionics.kinetics.bulk import BulkLaw
 from ionics.kinetics.compact import CompactLayer, NoCompactLayer
+from ionics.kinetics.film import Film, NoFilm
 from ionics.kinetics.rates import Blocked, Equilibrium, RateLaw
-from ionics.laws import Constant, Law, array
-from ionics.transport.flux import Hopping, Mobility, Vehicle
+from ionics.kinetics.states import InterfaceState
+from ionics.laws import Constant, Curve, Law, array
+from ionics.transport.flux import Hopping, Immobile, Mobility, Vehicle
 from ionics.transport.grid import CONDUCTOR, MIXED, graded
-from ionics.transport.statistics import Statistics
+from ionics.transport.mechanics import ClampedFilm
+from ionics.transport.statistics import Filling, Statistics
 
 
 class Species(eqx.Module):
@@ -35,15 +40,46 @@ class Carrier(eqx.Module):
     diffusivity: Law = eqx.field(default=Constant(1e-12))  # m2 s-1
     standard_potential: Law = eqx.field(default=Constant(0.0))  # mu0, J mol-1
     mobility: Mobility = eqx.field(default=Vehicle())
+    sublattice: str | None = eqx.field(static=True, default=None)  # carriers of one name share their sites
+    diffusivity_curve: Curve | None = None  # ln(D / diffusivity) over the occupancy
+    stress: ClampedFilm | None = None
+
+
+class BulkReaction(eqx.Module):
+    """What one turn consumes and produces in the bulk of a material, as (species name, count)."""
+
+    consumed: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    produced: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    law: BulkLaw
 
 
 class Material(eqx.Module):
-    """A mixed conductor: its carriers, its permittivity, its immobile charge."""
+    """A mixed conductor: its carriers, its permittivity, its immobile charge, what reacts in it."""
 
     name: str = eqx.field(static=True)
     carriers: tuple[Carrier, ...]
     permittivity: Float[Array, ""] = array()  # relative, 1
     fixed_charge: Float[Array, ""] = array()  # mol m-3, signed
+    reactions: tuple[BulkReaction, ...] = ()
+
+    def carrier(self, species: str) -> Carrier:
+        """The carrier of that species."""
+        return next(c for c in self.carriers if c.species.name == species)
+
+    def beside(self, carrier: Carrier) -> tuple[Carrier, ...]:
+        """The other carriers on the same sites."""
+        if carrier.sublattice is None:
+            return ()
+        own = carrier.species.name
+        return tuple(c for c in self.carriers if c.sublattice == carrier.sublattice and c.species.name != own)
+
+
+class Profile(eqx.Module):
+    """How a carrier differs along one layer: a grain-boundary core, an atomistic profile."""
+
+    species: str = eqx.field(static=True)
+    energy: Curve | None = None  # added to mu0, J mol-1, over the distance from the left end, m
+    log_diffusivity: Curve | None = None  # ln(D(x) / D)
 
 
 class Layer(eqx.Module):
@@ -55,6 +91,7 @@ class Layer(eqx.Module):
     spacing: Float[Array, " face"] = (
         array()
     )  # between neighbouring nodes, shares of the thickness; end nodes on junctions
+    profiles: tuple[Profile, ...] = ()
 
     @property
     def nodes(self) -> int:
@@ -94,6 +131,13 @@ class Junction(eqx.Module):
     surface_charge: Float[Array, ""] = eqx.field(
         converter=lambda x: jnp.asarray(x, float), default=0.0
     )  # C m-2, in the middle of the compact layer
+    film: Film = eqx.field(default=NoFilm())  # in series with the reactions
+    states: tuple[InterfaceState, ...] = ()  # reactions may name them as a species on either side
+
+    @property
+    def slots(self) -> int:
+        """Unknowns of what the junction itself stores: the film's, then one for each state."""
+        return self.film.slots + len(self.states)
 
 
 class Unit(eqx.Module):
@@ -140,31 +184,63 @@ class Stack(eqx.Module):
         """Position of a species among the unknowns of a node."""
         return next(i for i, s in enumerate(self.species) if s.name == species)
 
+    def at(self, temperature: Float[Array, ""] | float) -> Stack:
+        """The same stack at another temperature [K]."""
+        return eqx.tree_at(lambda s: s.temperature, self, jnp.asarray(temperature, float))
+
 
 def transfer(species: str, law: RateLaw | None = None, level: Float[Array, ""] | float = 0.0) -> Reaction:
     """A carrier crossing as itself; without a law, in equilibrium."""
     return Reaction(((species, 1),), ((species, 1),), law or Equilibrium(), level)
 
 
-def debye_length(material: Material, temperature: Float[Array, ""] | float) -> Float[Array, ""]:
-    """sqrt(eps RT / (F^2 sum z^2 c (1 - theta))) of the neutral bulk [m]; infinite without charged carriers.
+def fillings(
+    material: Material, u: tuple[Float[Array, ...], ...], temperature: Float[Array, ""] | float
+) -> tuple[Filling, ...]:
+    """How each carrier of a material fills its sites, in the order of the material; u in the same order."""
+    found = []
+    for k, carrier in enumerate(material.carriers):
+        names = [c.species.name for c in material.beside(carrier)]
+        shared = [own for own, c in zip(u, material.carriers, strict=True) if c.species.name in names]
+        others = 0.0
+        if shared:
+            others = jax.nn.logsumexp(jnp.stack([jnp.zeros_like(u[k]), *shared]), axis=0)
+        filling = carrier.statistics.filling(u[k], temperature, others)
+        if carrier.stress is not None:
+            strained = carrier.stress.potential(carrier.sites * filling.occupancy) / (GAS * temperature)
+            filling = eqx.tree_at(lambda f: f.chemical, filling, filling.chemical + strained)
+        found.append(filling)
+    return tuple(found)
 
-    1 - theta counts on lattices only; Maier, Physical Chemistry of Ionic Materials (2004), chapter 5.
+
+def debye_length(material: Material, temperature: Float[Array, ""] | float) -> Float[Array, ""]:
+    """sqrt(eps RT / (F^2 sum z z c_s d theta/d mu)) of the neutral bulk [m]; infinite without charged carriers.
+
+    d theta/d mu is ideal: theta (1 - theta) on a lattice, theta if dilute, -theta theta' between carriers that share
+    their sites; Maier, Physical Chemistry of Ionic Materials (2004), chapter 5.
     """
-    strength = jnp.zeros(())
-    for carrier in material.carriers:
-        free = carrier.occupancy * carrier.statistics.vacancy(carrier.statistics.unknown(carrier.occupancy))
-        strength = strength + carrier.species.charge**2 * carrier.sites * free
+    charges = [c.species.charge for c in material.carriers]
+
+    def charge(u):
+        filled = fillings(material, tuple(u), temperature)
+        return sum((z * c.sites * f.occupancy for z, c, f in zip(charges, material.carriers, filled, strict=True)), 0.0)
+
+    u = jnp.stack([bulk_unknown(c, material.beside(c)) for c in material.carriers]) if charges else jnp.zeros(0)
+    _, strength = jax.jvp(charge, (u,), (jnp.asarray(charges, float),)) if charges else (None, jnp.zeros(()))
     return jnp.sqrt(VACUUM_PERMITTIVITY * material.permittivity * GAS * temperature / (FARADAY**2 * strength))
 
 
 def bulk_conductivity(material: Material, temperature: Float[Array, ""] | float) -> Float[Array, ""]:
     """sum z^2 F^2 D c g / RT of the neutral bulk [S m-1]."""
     total = jnp.zeros(())
-    for carrier in material.carriers:
-        u = carrier.statistics.unknown(carrier.occupancy)
-        free = carrier.statistics.vacancy(u) if isinstance(carrier.mobility, Hopping) else 1.0
+    filled = fillings(material, tuple(bulk_unknown(c, material.beside(c)) for c in material.carriers), temperature)
+    for carrier, own in zip(material.carriers, filled, strict=True):
+        if isinstance(carrier.mobility, Immobile):
+            continue
+        free = own.vacancy if isinstance(carrier.mobility, Hopping) else 1.0
         mobile = carrier.diffusivity(temperature) * carrier.sites * carrier.occupancy * free
+        if carrier.diffusivity_curve is not None:
+            mobile = mobile * jnp.exp(carrier.diffusivity_curve(carrier.occupancy))
         total = total + carrier.species.charge**2 * mobile
     return total * FARADAY**2 / (GAS * temperature)
 
@@ -174,11 +250,20 @@ def neutral_charge(carriers: tuple[Carrier, ...]) -> Float[Array, ""]:
     return -sum((c.species.charge * c.sites * c.occupancy for c in carriers), jnp.zeros(()))
 
 
-def bulk_potential(carrier: Carrier, temperature: Float[Array, ""] | float) -> Float[Array, ""]:
-    """Chemical potential of a carrier in the neutral bulk [J mol-1]."""
-    u = carrier.statistics.unknown(carrier.occupancy)
-    ideal = GAS * temperature * carrier.statistics.chemical(u, temperature)
-    return carrier.standard_potential(temperature) + ideal
+def bulk_unknown(carrier: Carrier, beside: tuple[Carrier, ...] = ()) -> Float[Array, ""]:
+    """u of a carrier in the neutral bulk; beside: the carriers that share its sites."""
+    return carrier.statistics.unknown(carrier.occupancy, sum((c.occupancy for c in beside), jnp.zeros(())))
+
+
+def bulk_potential(
+    carrier: Carrier, temperature: Float[Array, ""] | float, beside: tuple[Carrier, ...] = ()
+) -> Float[Array, ""]:
+    """Chemical potential of a carrier in the neutral bulk [J mol-1]; beside: the carriers that share its sites."""
+    few = (carrier, *beside)
+    several = Material("", few, 1.0, 0.0)
+    us = tuple(bulk_unknown(c, several.beside(c)) for c in few)
+    filling = fillings(several, us, temperature)[0]
+    return carrier.standard_potential(temperature) + GAS * temperature * filling.chemical
 
 
 def bulk_step(stack: Stack, j: int) -> Float[Array, ""]:
@@ -194,9 +279,13 @@ def bulk_step(stack: Stack, j: int) -> Float[Array, ""]:
         affinity = reaction.level
         for side, terms, sign in ((j - 1, reaction.left, 1), (j, reaction.right, -1)):
             if 0 <= side < len(stack.layers):
-                carriers = {c.species.name: c for c in stack.layers[side].material.carriers}
+                material = stack.layers[side].material
                 for name, nu in terms:
-                    affinity = affinity + sign * nu * bulk_potential(carriers[name], stack.temperature)
+                    if name in [state.name for state in junction.states]:
+                        continue
+                    carrier = material.carrier(name)
+                    own = bulk_potential(carrier, stack.temperature, material.beside(carrier))
+                    affinity = affinity + sign * nu * own
         return affinity / (charge * FARADAY)
     return jnp.zeros(())
 
@@ -206,7 +295,11 @@ def reservoir(
 ) -> tuple[Reaction, ...]:
     """Reactions of a contact that holds every carrier at its bulk chemical potential; side: 'left' or 'right'."""
     sign = 1.0 if side == "left" else -1.0
-    return tuple(transfer(c.species.name, law, sign * bulk_potential(c, temperature)) for c in material.carriers)
+    return tuple(
+        transfer(c.species.name, law, sign * bulk_potential(c, temperature, material.beside(c)))
+        for c in material.carriers
+        if not isinstance(c.mobility, Immobile)
+    )
 
 
 NODES, MIXED_NODES = 401, 641  # a layer, by default: 1e-4 in a space charge, and in diffusion with several carriers

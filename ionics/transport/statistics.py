@@ -1,7 +1,8 @@
 """How a carrier fills its sites: the relation of the unknown u, the occupancy and the chemical potential.
 
-u is log(theta) for dilute carriers and logit(theta) on a lattice, so no value of u leaves the physical range
-and 1e-20 of a site is as well resolved as a full lattice. Everything here is elementwise in u.
+u is the ideal part f(theta) of mu = mu0 + RT (f(theta) + excess): log(theta) for dilute carriers, log(theta / empty)
+on a lattice, the reduced Fermi level of degenerate electrons. No value of u leaves the physical range, and 1e-20 of a
+site is as well resolved as a full lattice. Everything here is elementwise in u.
 """
 
 from __future__ import annotations
@@ -14,74 +15,94 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ionics.constants import FARADAY, GAS
-from ionics.laws import array
+from ionics.laws import Curve, array
+from ionics.transport.fermi import fermi_dirac, inverse_fermi_dirac
 
 Values = Float[Array, "..."]
 
 
+class Filling(eqx.Module):
+    """How full the sites of a carrier are, and what that costs."""
+
+    occupancy: Values  # theta = c / sites, 1
+    log_occupancy: Values  # with its digits when theta is tiny
+    vacancy: Values  # share of empty sites, 1; one where sites do not run out
+    ratio: Values  # ln(theta / vacancy)
+    chemical: Values  # (mu - mu0) / RT
+
+    @property
+    def log_vacancy(self) -> Values:
+        """ln(vacancy), with its digits when the sites are nearly full."""
+        return self.log_occupancy - self.ratio
+
+    def __getitem__(self, where) -> Filling:
+        return jax.tree.map(lambda values: values[where], self)
+
+
 class Statistics(eqx.Module):
-    """Occupancy and chemical potential as functions of u."""
+    """Filling as a function of u."""
 
     @abc.abstractmethod
-    def occupancy(self, u: Values) -> Values:
-        """theta = c / sites [1]."""
+    def filling(self, u: Values, temperature: Values | float, others: Values | float = 0.0) -> Filling:
+        """`others`: ln(1 + sum exp(u)) over the other carriers on the same sites."""
 
     @abc.abstractmethod
-    def log_occupancy(self, u: Values) -> Values:
-        """ln(theta), with its digits when theta is tiny."""
-
-    @abc.abstractmethod
-    def vacancy(self, u: Values) -> Values:
-        """The share of empty sites [1]; one where sites do not run out."""
-
-    @abc.abstractmethod
-    def chemical(self, u: Values, temperature: Values) -> Values:
-        """(mu - mu0) / RT."""
-
-    @abc.abstractmethod
-    def unknown(self, occupancy: Values) -> Values:
-        """u of an occupancy."""
+    def unknown(self, occupancy: Values, others: Values | float = 0.0) -> Values:
+        """u of an occupancy; `others`: the summed occupancy of the other carriers on the same sites."""
 
 
 class Dilute(Statistics):
     """Boltzmann: mu = mu0 + RT ln(theta)."""
 
-    def occupancy(self, u):
-        return jnp.exp(u)
+    def filling(self, u, temperature, others=0.0):
+        return Filling(jnp.exp(u), u, jnp.ones_like(u), u, u)
 
-    def log_occupancy(self, u):
-        return u
-
-    def vacancy(self, u):
-        return jnp.ones_like(u)
-
-    def chemical(self, u, temperature):
-        return u
-
-    def unknown(self, occupancy):
+    def unknown(self, occupancy, others=0.0):
         return jnp.log(occupancy)
 
 
+class FermiDirac(Statistics):
+    """Degenerate electrons or holes: theta = F_1/2((mu - mu0) / RT), sites the effective density of states.
+
+    Sze and Ng, Physics of Semiconductor Devices (2006), section 1.4.
+    """
+
+    def filling(self, u, temperature, others=0.0):
+        occupancy, log = fermi_dirac(u)
+        return Filling(occupancy, log, jnp.ones_like(u), log, u)
+
+    def unknown(self, occupancy, others=0.0):
+        return inverse_fermi_dirac(occupancy)
+
+
 class Lattice(Statistics):
-    """Each site holds one: mu = mu0 + RT ln(theta / (1 - theta))."""
+    """Each site holds one: mu = mu0 + RT ln(theta / empty); empty = 1 - sum theta over the carriers that share it."""
 
-    def occupancy(self, u):
-        return jax.nn.sigmoid(u)
+    def filling(self, u, temperature, others=0.0):
+        return _on_sites(u, others, u + self.excess(jax.nn.sigmoid(u - others), u, temperature))
 
-    def log_occupancy(self, u):
-        return jax.nn.log_sigmoid(u)
+    def excess(self, theta: Values, u: Values, temperature: Values | float) -> Values:
+        """(mu - mu0)/RT beyond the ideal lattice gas."""
+        return jnp.zeros_like(u)
 
-    def vacancy(self, u):
-        return jax.nn.sigmoid(-u)
-
-    def chemical(self, u, temperature):
-        return u
-
-    def unknown(self, occupancy):
-        return jnp.log(occupancy) - jnp.log1p(-occupancy)
+    def unknown(self, occupancy, others=0.0):
+        return jnp.log(occupancy) - jnp.log1p(-occupancy - others)
 
 
-class Measured(Statistics):
+class RegularSolution(Lattice):
+    """A lattice whose carriers interact: mu = mu0 + RT ln(theta / (1 - theta)) + W (1 - 2 theta).
+
+    W > 0 is attraction; above 2 RT the lattice separates into two phases, which have no interface energy here.
+    Bazant, Acc. Chem. Res. 46 (2013) 1144. The Frumkin parameter g of E = E0 - RT/F [... + g (x - 1/2)] is -2 W / RT.
+    """
+
+    interaction: Float[Array, ""] = array()  # W, J mol-1
+
+    def excess(self, theta, u, temperature):
+        return self.interaction / (GAS * temperature) * (1 - 2 * theta)
+
+
+class Measured(Lattice):
     """An electrode whose lithium has a measured open-circuit curve: mu = -F U(theta), the whole of mu.
 
     Between the knots the monotone cubic of Fritsch and Carlson (SIAM J. Numer. Anal. 17 (1980) 238); beyond the
@@ -89,52 +110,29 @@ class Measured(Statistics):
     ideal RT/F, so that it stays monotone and finite at every filling.
     """
 
-    knots: Float[Array, " knot"] = array()  # occupancy, increasing
-    potentials: Float[Array, " knot"] = array()  # V against Li/Li+, decreasing
-    slopes: Float[Array, " knot"] = array()  # V, dU/dtheta
+    curve: Curve  # V against Li/Li+, decreasing with the occupancy
 
     def __init__(self, occupancy, potential):
-        from scipy.interpolate import PchipInterpolator
+        self.curve = Curve(occupancy, potential)
 
-        curve = PchipInterpolator(occupancy, potential)
-        self.knots, self.potentials = jnp.asarray(occupancy, float), jnp.asarray(potential, float)
-        self.slopes = jnp.asarray(curve.derivative()(occupancy))
+    def excess(self, theta, u, temperature):
+        return -FARADAY / (GAS * temperature) * self.open_circuit(u, temperature) - u
 
-    def occupancy(self, u):
-        return jax.nn.sigmoid(u)
-
-    def log_occupancy(self, u):
-        return jax.nn.log_sigmoid(u)
-
-    def vacancy(self, u):
-        return jax.nn.sigmoid(-u)
-
-    def chemical(self, u, temperature):
-        return -FARADAY / (GAS * temperature) * self.open_circuit(u, temperature)
-
-    def unknown(self, occupancy):
-        return jnp.log(occupancy) - jnp.log1p(-occupancy)
-
-    def open_circuit(self, u: Values, temperature: Values) -> Values:
+    def open_circuit(self, u: Values, temperature: Values | float) -> Values:
         """U [V] against Li/Li+."""
-        first, last = self.knots[0], self.knots[-1]
         theta = jax.nn.sigmoid(u)
-        inside = self._cubic(jnp.clip(theta, first, last))
         thermal = GAS * temperature / FARADAY
-        low = self._tail(u, 0, thermal)
-        high = self._tail(u, -1, thermal)
-        return jnp.where(theta < first, low, jnp.where(theta > last, high, inside))
-
-    def _cubic(self, theta):
-        i = jnp.clip(jnp.searchsorted(self.knots, theta) - 1, 0, len(self.knots) - 2)
-        left, width = self.knots[i], self.knots[i + 1] - self.knots[i]
-        t = (theta - left) / width
-        rise = self.potentials[i + 1] - self.potentials[i]
-        a = self.slopes[i] * width - rise
-        b = rise - self.slopes[i + 1] * width
-        return self.potentials[i] + t * rise + t * (1 - t) * ((1 - t) * a + t * b)
+        low, high = self._tail(u, 0, thermal), self._tail(u, -1, thermal)
+        knots = self.curve.knots
+        return jnp.where(theta < knots[0], low, jnp.where(theta > knots[-1], high, self.curve(theta)))
 
     def _tail(self, u, end, thermal):
-        theta = self.knots[end]
-        slope = jnp.minimum(self.slopes[end] * theta * (1 - theta), -thermal)
-        return self.potentials[end] + slope * (u - self.unknown(theta))
+        theta = self.curve.knots[end]
+        slope = jnp.minimum(self.curve.slopes[end] * theta * (1 - theta), -thermal)
+        return self.curve.values[end] + slope * (u - self.unknown(theta))
+
+
+def _on_sites(u: Values, others: Values | float, chemical: Values) -> Filling:
+    alone = u - others
+    vacancy = jax.nn.sigmoid(-alone) * jnp.exp(-jnp.asarray(others))
+    return Filling(jax.nn.sigmoid(alone), jax.nn.log_sigmoid(alone), vacancy, u, chemical)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ionics.constants import FARADAY
 from ionics.transport.balance import Current, Drive, State, Voltage, flows, node_ranges, outflow
-from ionics.transport.equilibrium import NotConverged, checked, equilibrium, inventory_rows, sentences
+from ionics.transport.equilibrium import NotConverged, checked, equilibrium, inventory_rows, sentences, still
 from ionics.transport.freedom import Freedom, analyse
 from ionics.transport.linear import Layout
 from ionics.transport.newton import NO_STEADY_STATE, OK, Solution, newton
@@ -53,10 +53,11 @@ def _steady(stack: Stack, freedom: Freedom, drive: Drive, guess: State, referenc
     ranges = node_ranges(stack)
 
     def rows(given, state, p):
-        out = outflow(given[0], state, given[1])
+        flowing = flows(given[0], state)
+        out = still(given[0], outflow(given[0], state, given[1], flowing), state, reference, flowing)
         if not held:
             return out
-        layers, _ = flows(given[0], state)
+        layers, _ = flowing
         u = out.u
         for n, inventory in enumerate(held):
             i = freedom.regions[inventory.region].layers[0]
