@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int
 from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
 from ionics.laws import array
 from ionics.transport.stack import Layer, Stack, fillings
-from ionics.transport.statistics import Filling
+from ionics.transport.statistics import Filling, Lattice
 
 Scalar = Float[Array, ""]
 
@@ -172,7 +172,7 @@ def layer_flow(stack: Stack, layer: Layer, u: Float[Array, "carrier node"], phi:
     for reaction in material.reactions:
         terms = [(names.index(name), nu) for name, nu in reaction.consumed]
         terms += [(names.index(name), -nu) for name, nu in reaction.produced]
-        affinities.append(sum((nu * etas[k] for k, nu in terms), jnp.zeros_like(phi)))
+        affinities.append(sum((nu * etas[k] for k, nu in terms), reaction.level + jnp.zeros_like(phi)))
         forward, backward = log_activities([(filled[k], nu) for k, nu in terms], jnp.zeros_like(phi))
         concentration = {c.species.name: c.sites * f.occupancy for c, f in zip(material.carriers, filled, strict=True)}
         chances = affinities[-1] / (GAS * temperature), forward, backward
@@ -229,7 +229,7 @@ def _with_states(stack: Stack, j: int, left: _Side, right: _Side, state: State) 
     junction, eta, filling = stack.junctions[j], {}, {}
     for n, own in enumerate(junction.states):
         w = state.surface[junction.film.slots + n, j]
-        filling[own.name] = own.filling(w)
+        filling[own.name] = Lattice().filling(w, stack.temperature)
         eta[own.name] = own.chemical(w, stack.temperature) + own.charge * FARADAY * 0.5 * (left.phi + right.phi)
     return [_Side(side.eta | eta, side.filling | filling, side.phi) for side in (left, right)]
 

@@ -156,7 +156,10 @@ def inventory_rows(stack: Stack, inventories, state: State, values) -> list[Floa
 def _conditions(stack, volts, values, freedom: Freedom, state: State, p):
     found = freedom.regions
     where = places(found)
-    rows = [bulk_row(stack, found, where, i, m) @ p for i, m in freedom.bulk]
+    rows = []
+    for i, m in freedom.bulk:
+        level = stack.layers[i].material.reactions[m].level / (GAS * stack.temperature)
+        rows.append(level + bulk_row(stack, found, where, i, m) @ p)
     for j, m in freedom.reactions:
         level = stack.junctions[j].reactions[m].level / (GAS * stack.temperature)
         rows.append(level + reaction_row(stack, found, where, j, m) @ p)
@@ -188,7 +191,7 @@ def guess(stack: Stack, freedom: Freedom, volts, values) -> tuple[State, Float[A
             right.append(bulk_potential(own, stack.temperature, beside) / (GAS * stack.temperature))
     for i, m in freedom.bulk:
         matrix.append(100 * np.append(bulk_row(stack, found, where, i, m), np.zeros(count)))
-        right.append(jnp.zeros(()))
+        right.append(-100 * stack.layers[i].material.reactions[m].level / (GAS * stack.temperature))
     for j, m in freedom.reactions:
         matrix.append(100 * np.append(reaction_row(stack, found, where, j, m), np.zeros(count)))
         right.append(-100 * stack.junctions[j].reactions[m].level / (GAS * stack.temperature))

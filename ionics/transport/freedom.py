@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ionics.kinetics.bulk import Generation
+from ionics.kinetics.bulk import Generation, WeakElectrolyte
 from ionics.kinetics.rates import Blocked
 from ionics.transport.flux import Immobile
 from ionics.transport.stack import Material, Stack
@@ -108,7 +108,7 @@ def analyse(
     for i, layer in enumerate(stack.layers):
         for m, reaction in enumerate(layer.material.reactions):
             row = bulk_row(stack, found, where, i, m)
-            if not isinstance(reaction.law, Generation) and _independent(rows, row):
+            if not isinstance(reaction.law, (Generation, WeakElectrolyte)) and _independent(rows, row):
                 rows.append(row)
                 bulk.append((i, m))
     unit = np.eye(len(found) + 1)

@@ -51,6 +51,9 @@ class BulkReaction(eqx.Module):
     consumed: tuple[tuple[str, int], ...] = eqx.field(static=True)
     produced: tuple[tuple[str, int], ...] = eqx.field(static=True)
     law: BulkLaw
+    level: Float[Array, ""] = eqx.field(
+        converter=lambda x: jnp.asarray(x, float), default=0.0
+    )  # added to the affinity, J mol-1: what the standard potentials of the carriers do not say
 
 
 class Material(eqx.Module):

@@ -101,6 +101,49 @@ class RegularSolution(Lattice):
     def excess(self, theta, u, temperature):
         return self.interaction / (GAS * temperature) * (1 - 2 * theta)
 
+    def spinodal(self, temperature: Values | float) -> Values:
+        """The lower occupancy between which and its mirror image mu falls; NaN above the critical temperature."""
+        return 0.5 * (1 - jnp.sqrt(1 - 2 * GAS * temperature / self.interaction))
+
+    def binodal(self, temperature: Values | float) -> Values:
+        """The lower of the two occupancies that coexist, 1/2 above the critical temperature."""
+        strength = self.interaction / (GAS * temperature)
+        order = jnp.ones(())  # 1 - 2 theta = tanh(strength (1 - 2 theta) / 2)
+        for _ in range(60):
+            push = jnp.tanh(0.5 * strength * order)
+            slope = 1 - 0.5 * strength * (1 - push**2)
+            order = jnp.where(strength > 2, order - (order - push) / slope, 0.0)
+        return 0.5 * (1 - order)
+
+    def hysteresis(self, temperature: Values | float) -> Values:
+        """Voltage between filling and emptying a particle that stays uniform up to its spinodals [V]."""
+        u = self.unknown(self.spinodal(temperature))
+        return 2 * GAS * temperature / FARADAY * self.filling(u, temperature).chemical
+
+    def phase_boundary(
+        self, sites: Values | float, gradient: Values | float, temperature: Values | float
+    ) -> tuple[Values, Values]:
+        """Energy [J m-2] and width [m] of the boundary between the two phases.
+
+        sites [mol m-3]; gradient: energy coefficient kappa [J m-1] of kappa/2 |grad theta|^2.
+        Cahn and Hilliard, J. Chem. Phys. 28 (1958) 258. The width is that of the straight line of the steepest slope.
+        """
+        low = self.binodal(temperature)
+        angle = jnp.linspace(0, jnp.pi, 401)  # theta = 1/2 - (1/2 - low) cos: the integrand then ends smoothly
+        theta = 0.5 - (0.5 - low) * jnp.cos(angle)
+        rest = GAS * temperature * sites
+        root = jnp.sqrt(
+            2 * gradient * rest * jnp.maximum(self._mixing(theta, temperature) - self._mixing(low, temperature), 0)
+        )
+        energy = jnp.sum(root * (0.5 - low) * jnp.sin(angle)) * (angle[1] - angle[0])
+        height = self._mixing(jnp.asarray(0.5), temperature) - self._mixing(low, temperature)
+        return energy, (1 - 2 * low) / jnp.sqrt(2 * rest * height / gradient)
+
+    def _mixing(self, theta, temperature):
+        """Free energy of mixing [RT]; both phases at its minima."""
+        entropy = theta * jnp.log(theta) + (1 - theta) * jnp.log1p(-theta)
+        return entropy + self.interaction / (GAS * temperature) * theta * (1 - theta)
+
 
 class Measured(Lattice):
     """An electrode whose lithium has a measured open-circuit curve: mu = -F U(theta), the whole of mu.
