@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from ionics.config.material import Carrier
+from typing import Any
+
+from ionics.config.carriers import ON_SITES, Carrier
+from ionics.config.material import Material, shared
 from ionics.config.schema import Config, Layer
 from ionics.constants import FARADAY, GAS
 
-DEFAULT_MOBILITY = {"dilute": "vehicle", "lattice": "hopping", "measured": "chemical"}
+DEFAULT_MOBILITY = {
+    "dilute": "vehicle",
+    "lattice": "hopping",
+    "fermi-dirac": "vehicle",
+    "regular-solution": "hopping",
+    "measured": "chemical",
+}
 
 
 def mobility(entry: Carrier) -> str:
     """Stated, or what goes with the statistics."""
     return entry.mobility or DEFAULT_MOBILITY[entry.statistics]
+
+
+def mobile(material: Material) -> list[str]:
+    """The carriers that can move, and so cross a junction."""
+    return [name for name, entry in material.carriers.items() if mobility(entry) != "immobile"]
 
 
 def occupancy(config: Config, layer: Layer, carrier: str) -> float | None:
@@ -27,9 +41,17 @@ def diffusivity_per_conductivity(config: Config, layer: Layer, name: str) -> flo
     That occupancy is the material's own; a layer that is filled differently keeps the diffusivity. Without a stated
     temperature the conductivity is that at the temperature of the stack.
     """
-    entry = config.material(layer.material).carriers[name]
-    theta = entry.occupancy.value if entry.occupancy else occupancy(config, layer, name)
-    empty = 1 - theta if mobility(entry) == "hopping" and entry.statistics != "dilute" else 1.0
+    material = config.material(layer.material)
+    entry = material.carriers[name]
+    theta = _own(config, layer, name)
+    hops = mobility(entry) == "hopping" and entry.statistics in ON_SITES
+    empty = 1 - theta - sum(_own(config, layer, other) for other in shared(material, name)) if hops else 1.0
     stated = entry.conductivity.temperature if entry.conductivity else None
     temperature = stated or config.temperature
     return GAS * temperature / (entry.charge**2 * FARADAY**2 * entry.sites.value * theta * empty)
+
+
+def _own(config: Config, layer: Layer, name: str) -> Any:
+    """The occupancy of the material itself, else that of the layer."""
+    stated = config.material(layer.material).carriers[name].occupancy
+    return stated.value if stated else occupancy(config, layer, name)

@@ -72,7 +72,8 @@ def target(config: Config, path: str, place: Steps = ()) -> Leaf:
     short = _short(config, path)
     if short in known:
         return replace(known[short], path=path)
-    baked = short.endswith((".occupancy", ".sites", ".mu0", ".fixed_charge"))
+    baked = short.endswith((".occupancy", ".sites", ".mu0", ".fixed_charge", ".interaction"))
+    baked = baked or any(part in short for part in (".stress.", ".profiles.", ".open_circuit."))
     problem = "is used up when the stack is built and cannot be varied" if baked else "unknown path"
     near = [word for word in [nearest(short, known)] if word]
     family = [key for key in known if key.rpartition(".")[0] == short.rpartition(".")[0]]
@@ -115,6 +116,8 @@ def _all(config: Config) -> Iterator[Leaf]:
         yield Leaf(f"{stem}.thickness", lambda s, i=i: s.layers[i].thickness, units.LENGTH)
         yield from _material(config, layer, i, stem)
         yield from _material(config, layer, i, f"materials.{layer.material}")
+        for prefix in (stem, f"materials.{layer.material}"):
+            yield from _bulk_reactions(config, layer, i, prefix)
     for j, spot in enumerate(spots(config)):
         yield from _face(spot, j)
         for m, crossing in enumerate(spot.crossings):
@@ -134,10 +137,29 @@ def _material(config: Config, layer: Layer, i: int, prefix: str) -> Iterator[Lea
             return s.layers[i].material.carriers[k].diffusivity
 
         stated = entry.diffusivity or entry.conductivity
+        if entry.diffusivity_over_occupancy is not None and prefix.startswith("stack"):
+            yield Leaf(f"{stem}.diffusivity", lambda s, law=diffusivity: law(s).value, units.DIFFUSIVITY)
+        if stated is None:
+            continue
         yield from _law(f"{stem}.diffusivity", diffusivity, stated, units.DIFFUSIVITY)
         if entry.charge:
             factor = diffusivity_per_conductivity(config, layer, name)
             yield from _law(f"{stem}.conductivity", diffusivity, stated, units.CONDUCTIVITY, factor)
+
+
+def _bulk_reactions(config: Config, layer: Layer, i: int, prefix: str) -> Iterator[Leaf]:
+    dimensions = {
+        "rate_constant": units.TURNOVER, "rate": units.TURNOVER, "recombination": units.RECOMBINATION,
+        "electron_lifetime": units.TIME, "hole_lifetime": units.TIME,
+    }  # fmt: skip
+    names = {"rate": "value"}
+    for m, (equation, entry) in enumerate((config.material(layer.material).reactions or {}).items()):
+        for key, dimension in dimensions.items():
+            stated = getattr(entry, key)
+            if stated is not None:
+                name = names.get(key, key)
+                where = lambda s, m=m, name=name: getattr(s.layers[i].material.reactions[m].law, name)  # noqa: E731
+                yield from _law(f"{prefix}.reactions.{equation}.{key}", where, stated, dimension)
 
 
 def _law(
@@ -158,8 +180,14 @@ def _face(spot: Spot, j: int) -> Iterator[Leaf]:
     yield Leaf(f"{stem}.surface_charge", lambda s: s.junctions[j].surface_charge, units.SURFACE_CHARGE)
     if face.dipole is not None:
         yield Leaf(f"{stem}.dipole", lambda s: s.junctions[j].step, units.VOLTAGE)
-    elif spot.crossings:
+    elif any(crossing.charge for crossing in spot.crossings if not crossing.fills):
         yield Leaf(f"{stem}.space_charge_potential", lambda s: s.junctions[j].step, units.VOLTAGE, -1.0)
+    if face.film is not None and face.film.resistance is not None:
+        where = lambda s: s.junctions[j].film.area_resistance  # noqa: E731
+        yield from _law(f"{stem}.film.resistance", where, face.film.resistance, units.AREA_RESISTANCE, sign=-1.0)
+    for n, name in enumerate(spot.states):
+        yield Leaf(f"{stem}.states.{name}.density", lambda s, n=n: s.junctions[j].states[n].density, units.SITE_DENSITY)
+        yield Leaf(f"{stem}.states.{name}.level", lambda s, n=n: s.junctions[j].states[n].level, units.MOLAR_ENERGY)
     if face.compact_layer is None:
         return
     if face.compact_layer.capacitance is not None:
@@ -181,7 +209,15 @@ def _rate(crossing: Crossing, j: int, m: int) -> Iterator[Leaf]:
     if rate.law == "linear":
         where = lambda s: law(s).resistance  # noqa: E731
         yield from _law(f"{stem}.resistance", where, rate.resistance, units.AREA_RESISTANCE, sign=-1.0)
-    elif rate.law == "butler-volmer":
+    elif rate.law != "equilibrium":
         where = lambda s: law(s).exchange_current  # noqa: E731
-        yield from _law(f"{stem}.exchange_current", where, rate.exchange_current, units.CURRENT_DENSITY)
+        if rate.eyring is not None:
+            yield Leaf(f"{stem}.eyring.barrier", lambda s: where(s).barrier, units.MOLAR_ENERGY)
+            density = f"{stem}.eyring.site_density"
+            yield Leaf(density, lambda s: where(s).site_density, units.SITE_DENSITY, crossing.electrons)
+        else:
+            yield from _law(f"{stem}.exchange_current", where, rate.exchange_current, units.CURRENT_DENSITY)
+    if rate.law == "butler-volmer":
         yield Leaf(f"{stem}.alpha", lambda s: law(s).alpha, units.RATIO)
+    elif rate.reorganisation_energy is not None:
+        yield Leaf(f"{stem}.reorganisation_energy", lambda s: law(s).reorganisation, units.MOLAR_ENERGY)

@@ -2,87 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingLike
-from dataclasses import dataclass
-from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from ionics.config import carriers
+from ionics.config.carriers import Carrier, Gap, missing
+from ionics.config.equations import EquationError, Terms, parse_bulk
 from ionics.config.errors import choices
-from ionics.config.model import Mapping, wrong
-from ionics.config.quantities import (
-    Concentration,
-    Conductivity,
-    Diffusivity,
-    FixedCharge,
-    Law,
-    Length,
-    MolarEnergy,
-    Number,
-    OpenFraction,
-    Permittivity,
-    PositiveRatio,
-    Temperature,
-    Voltage,
-    Written,
-)
+from ionics.config.model import Mapping
+from ionics.config.quantities import FixedCharge, Length, MolarEnergy, Number, Permittivity, Temperature, Written
+from ionics.config.rates import BulkRate
 
 NEUTRAL = 1e-6  # of the charge of the carriers
-
-
-class OpenCircuit(Mapping):
-    """A measured open-circuit curve against Li/Li+."""
-
-    occupancy: list[OpenFraction] = Field(description="Increasing, between 0 and 1.", examples=["[0.4, 0.7, 0.99]"])
-    potential: list[Voltage] = Field(description="Decreasing.", examples=["[4.4 V, 4.0 V, 3.7 V]"])
-    temperature: Temperature | None = Field(None, description="At which it was measured.")
-    source: str | None = Field(None, description="Citation.")
-    confidence: str | None = Field(None, description="How far to trust it.")
-    note: str | None = None
-
-    @model_validator(mode="after")
-    def _a_curve(self):
-        n = len(self.occupancy)
-        if n < 3:
-            raise wrong(f"{n} points are not a curve", "at least 3 points", "occupancy")
-        if len(self.potential) != n:
-            raise wrong(f"{len(self.potential)} potentials for {n} occupancies", f"{n} potentials", "potential")
-        for i in range(1, n):
-            if self.occupancy[i] <= self.occupancy[i - 1]:
-                raise wrong(f"does not increase at point {i + 1}", "increasing occupancies", "occupancy")
-            if self.potential[i] >= self.potential[i - 1]:
-                raise wrong(f"does not decrease at point {i + 1}", "decreasing potentials", "potential")
-        return self
-
-
-class Carrier(Mapping):
-    """What a mobile species is in a material."""
-
-    charge: int | None = Field(None, description="In elementary charges.", examples=["1"])
-    statistics: Literal["dilute", "lattice", "measured"] | None = Field(
-        None, description="How it fills its sites.", examples=["lattice"]
-    )
-    mobility: Literal["vehicle", "hopping", "chemical"] | None = Field(
-        None, description="Default: hopping on a lattice, vehicle if dilute, chemical if measured."
-    )
-    sites: Number[Concentration] | None = Field(None, description="Site density.", examples=["5e4 mol/m^3"])
-    occupancy: Number[PositiveRatio] | None = Field(
-        None, description="Share of filled sites at which the material is neutral.", examples=["0.5"]
-    )
-    conductivity: Law[Conductivity] | None = Field(
-        None, description="At the occupancy stated here; or diffusivity.", examples=["1e-4 S/cm"]
-    )
-    diffusivity: Law[Diffusivity] | None = Field(None, description="Or conductivity.", examples=["1e-12 m^2/s"])
-    mu0: Number[MolarEnergy] | None = Field(None, description="Standard chemical potential.", examples=["0 eV"])
-    open_circuit: OpenCircuit | None = Field(None, description="For measured statistics.")
-
-    @model_validator(mode="after")
-    def _one_mobility(self):
-        if self.conductivity is not None and self.diffusivity is not None:
-            raise wrong("conductivity and diffusivity are two words for one parameter", "keep one", "diffusivity")
-        return self
+SAME = 1e-6  # sites of one sublattice, relative
 
 
 class Alternative(Mapping):
@@ -113,87 +47,82 @@ class Material(Mapping):
     fixed_charge: Number[FixedCharge] | None = Field(
         None, description="Immobile charge; by default what makes the bulk neutral.", examples=["-100 mol/m^3"]
     )
+    reactions: dict[str, BulkRate] | None = Field(
+        None,
+        description="In the bulk, by equation.",
+        examples=["{nothing <-> Li_i + V_Li: {law: mass-action, rate_constant: 1e6 mol/m^3/s}}"],
+    )
     properties: dict[str, Number[Written]] | None = Field(None, description="Further numbers, not used by the engine.")
     alternatives: list[Alternative] | None = None
 
 
 def merged(base: Material, changes: Material) -> Material:
     """The base with every key that `changes` gives; a number is replaced as a whole."""
-    update = _given(changes)
-    carriers = dict(base.carriers or {})
+    update = {key: getattr(changes, key) for key in changes.model_fields_set}
+    own = dict(base.carriers or {})
     for name, change in (changes.carriers or {}).items():
-        carriers[name] = _merged_carrier(carriers[name], change) if name in carriers else change
-    return base.model_copy(update=update | {"carriers": carriers})
-
-
-def _merged_carrier(base: Carrier, changes: Carrier) -> Carrier:
-    update = _given(changes)
-    if {"conductivity", "diffusivity"} & update.keys():
-        update = {"conductivity": None, "diffusivity": None} | update
-    if update.get("statistics", "measured") != "measured":
-        update = {"open_circuit": None} | update
-    return base.model_copy(update=update)
-
-
-def _given(changes: Mapping) -> dict[str, Any]:
-    return {key: getattr(changes, key) for key in changes.model_fields_set}
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Something missing from or contradictory in a material; `key` is its path inside the material."""
-
-    key: tuple[str, ...]
-    problem: str
-    valid: str
+        own[name] = carriers.merged(own[name], change) if name in own else change
+    reactions = (base.reactions or {}) | (changes.reactions or {})
+    return base.model_copy(update=update | {"carriers": own, "reactions": reactions})
 
 
 def gaps(material: Material) -> Iterator[Gap]:
     """Why a material cannot be built yet."""
     if material.permittivity is None:
-        yield _missing(("permittivity",), "permittivity: 13.2")
+        yield missing(("permittivity",), "permittivity: 13.2")
     if material.carriers is None:
-        yield _missing(("carriers",), "carriers: {Li+: {charge: 1, ...}}")
-    for name, carrier in (material.carriers or {}).items():
-        for gap in _carrier_gaps(name, carrier):
-            yield Gap(("carriers", name, *gap.key), gap.problem, gap.valid)
+        yield missing(("carriers",), "carriers: {Li+: {charge: 1, ...}}")
+    found = [
+        Gap(("carriers", name, *gap.key), gap.problem, gap.valid)
+        for name, carrier in (material.carriers or {}).items()
+        for gap in carriers.carrier_gaps(name, carrier)
+    ]
+    yield from found
+    if not found:  # what follows relies on the carriers
+        yield from _sublattice_gaps(material.carriers or {})
+        yield from _reaction_gaps(material)
 
 
-def _carrier_gaps(name: str, carrier: Carrier) -> Iterator[Gap]:
-    said = charge_in(name)
-    if said is not None and carrier.charge not in (None, said):
-        yield Gap(("charge",), f"the name {name} says {said:+d}", f"charge: {said}, or a name without a sign")
-    for key, field in Carrier.model_fields.items():
-        if key in ("charge", "statistics", "sites") and getattr(carrier, key) is None:
-            yield _missing((key,), f"{key}: {field.examples[0]}")
-    if carrier.conductivity is None and carrier.diffusivity is None:
-        yield _missing(("conductivity",), "conductivity: 1e-4 S/cm, or a diffusivity")
-    if carrier.charge == 0 and carrier.conductivity is not None:
-        yield Gap(("conductivity",), "a neutral carrier has no conductivity", "give its diffusivity")
-    if carrier.statistics == "measured" and carrier.open_circuit is None:
-        yield _missing(("open_circuit",), "open_circuit: {occupancy: [...], potential: [...]}")
-    if carrier.statistics == "measured" and carrier.mu0 is not None:
-        yield Gap(("mu0",), "a measured open-circuit curve is the whole chemical potential", "delete mu0")
-    if carrier.statistics != "measured" and carrier.open_circuit is not None:
-        yield Gap(("open_circuit",), f"not used with statistics {carrier.statistics}", "statistics: measured")
-    if carrier.mobility == "chemical" and carrier.charge != 0:
-        yield Gap(("mobility",), "chemical diffusion is that of a neutral carrier", "vehicle or hopping")
-    full = carrier.occupancy is not None and carrier.occupancy.value >= 1
-    if full and carrier.statistics in ("lattice", "measured"):
-        yield Gap(("occupancy",), "must be below 1: each site holds one", "a share of filled sites, e.g. 0.5")
+def _sublattice_gaps(own: dict[str, Carrier]) -> Iterator[Gap]:
+    first: dict[str, str] = {}
+    for name, carrier in own.items():
+        if carrier.sublattice is None:
+            continue
+        other = first.setdefault(carrier.sublattice, name)
+        sites = own[other].sites.value
+        if abs(carrier.sites.value - sites) > SAME * sites:
+            problem = (
+                f"shares the sites of {other}, which has {sites:g} mol/m^3, but has {carrier.sites.value:g} mol/m^3"
+            )
+            yield Gap(("carriers", name, "sites"), problem, "the same sites, or another sublattice")
 
 
-def charge_in(name: str) -> int | None:
-    """The charge that the name of a species ends with: Li+, O2-, Al3+; None where it says none."""
-    match = re.search(r"(\d*)(\++|-+)$", name)
-    if not match:
-        return None
-    size = int(match[1] or 1) * len(match[2])
-    return size if match[2][0] == "+" else -size
+def _reaction_gaps(material: Material) -> Iterator[Gap]:
+    charges = {name: carrier.charge for name, carrier in (material.carriers or {}).items()}
+    for equation, rate in (material.reactions or {}).items():
+        try:
+            consumed, produced = parse_bulk(equation, charges)
+            _suits(rate.law, consumed, produced, charges)
+        except EquationError as error:
+            yield Gap(("reactions", equation), error.problem, error.valid, equation)
 
 
-def _missing(key: tuple[str, ...], example: str) -> Gap:
-    return Gap(key, "required key missing", f"write e.g. {example}")
+def _suits(law: str, consumed: Terms, produced: Terms, charges: dict[str, int]) -> None:
+    """Some laws are those of one kind of reaction. Raises EquationError."""
+    if law == "shockley-read-hall":
+        kinds = sorted(charges[name] for name, nu in consumed if nu == 1)
+        if kinds != [-1, 1] or len(consumed) != 2 or produced:
+            raise EquationError(f"{law} is the law of an electron and a hole", "write it like 'e- + h+ <-> nothing'")
+    if law == "weak-electrolyte" and (consumed or [nu for _, nu in produced] != [1, 1]):
+        raise EquationError(
+            f"{law} frees an ion and leaves a vacancy behind", "write it like 'nothing <-> Li+ + n-', the ion first"
+        )
+
+
+def shared(material: Material, name: str) -> list[str]:
+    """The other carriers on the sites of a carrier."""
+    own = material.carriers[name].sublattice
+    return [k for k, c in material.carriers.items() if k != name and own is not None and c.sublattice == own]
 
 
 def excess_charge(material: Material, occupancy: MappingLike[str, float]) -> float:

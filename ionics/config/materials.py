@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from ionics.config.carriers import DiffusivityTable
 from ionics.config.document import Document, parse
 from ionics.config.errors import ConfigError, Problem
 from ionics.config.material import Material, unknown_material
@@ -92,10 +93,10 @@ def weak(material: Material) -> Iterator[tuple[str, str]]:
     """(key, confidence) of the numbers the engine uses that are assumptions or otherwise unconfirmed."""
     rows = {"permittivity": material.permittivity, "lattice_spacing": material.lattice_spacing}
     for name, carrier in (material.carriers or {}).items():
-        keys = ("sites", "occupancy", "conductivity", "diffusivity", "mu0")
+        keys = ("sites", "occupancy", "conductivity", "diffusivity", "diffusivity_over_occupancy", "mu0", "interaction")
         rows |= {f"{name} {key}": getattr(carrier, key) for key in keys}
     for key, number in rows.items():
-        if isinstance(number, Number) and number.confidence and _is_weak(number.confidence):
+        if isinstance(number, (Number, DiffusivityTable)) and number.confidence and _is_weak(number.confidence):
             yield key, number.confidence
 
 
@@ -109,7 +110,7 @@ def _entries(value: Any, key: str) -> Iterator[Entry]:
             yield from _entries(item, f"{key}.{item['property']}" if isinstance(item, dict) else key)
     elif isinstance(value, dict) and "value" in value:
         yield _entry(key, str(value["value"]), value)
-    elif isinstance(value, dict) and {"occupancy", "potential"} <= value.keys():
+    elif isinstance(value, dict) and isinstance(value.get("occupancy"), list):
         yield _entry(key, f"{len(value['occupancy'])} points", value)
     elif isinstance(value, dict):
         for name, inner in value.items():

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 from ionics.config import materials
-from ionics.config.conversion import occupancy
-from ionics.config.equations import EquationError, Side, parse
+from ionics.config.carriers import ON_SITES
+from ionics.config.conversion import mobile, occupancy
+from ionics.config.equations import EquationError, Side, parse, parse_driving
 from ionics.config.errors import ConfigError, Problem, choices
-from ionics.config.material import Material, excess_charge, gaps, merged, unknown_material
-from ionics.config.schema import Config, Layer, Unit
+from ionics.config.material import Material, excess_charge, gaps, merged, shared, unknown_material
+from ionics.config.schema import Config, Junction, Layer, Unit
 from ionics.config.units import UnitError
 
 Steps = tuple[str | int, ...]
+ROUNDING = 1e-9  # of a thickness, from units
 
 
 def resolve(config: Config) -> dict[str, Material]:
@@ -76,7 +79,7 @@ def _gaps(config: Config, name: str, material: Material) -> Iterator[Problem]:
         path = _origin(config, name, gap.key)
         alone = config.materials[path[1]].like is None and path[1] in materials.names()
         hint = f", or start from the library with like: {path[1]}" if alone else ""
-        yield config.document.problem(path, gap.problem, gap.valid + hint)
+        yield config.document.problem(path, gap.problem, gap.valid + hint, gap.value)
 
 
 def check(config: Config) -> None:
@@ -135,6 +138,7 @@ def _layers(config: Config) -> Iterator[Problem]:
             yield config.document.problem((*here, "material"), problem, hint)
             continue
         yield from _occupancies(config, here, layer, material)
+        yield from _profiles(config, here, layer, material)
 
 
 def _occupancies(config: Config, here: Steps, layer: Layer, material: Material) -> Iterator[Problem]:
@@ -143,12 +147,13 @@ def _occupancies(config: Config, here: Steps, layer: Layer, material: Material) 
         if name not in material.carriers:
             problem = f"{layer.material} has no carrier {name}"
             yield config.document.problem(path, problem, choices(name, material.carriers, "its carriers"))
-        elif value >= 1 and material.carriers[name].statistics != "dilute":
+        elif value >= 1 and material.carriers[name].statistics in ON_SITES:
             yield config.document.problem(path, "must be below 1: each site holds one", "a share, e.g. 0.5")
     for name in material.carriers:
         if occupancy(config, layer, name) is None:
             problem = f"required key missing: how full of {name} is {layer.material}"
             yield config.document.problem((*here, "occupancy"), problem, f"write e.g. occupancy: {{{name}: 0.5}}")
+    yield from _full_sites(config, here, layer, material)
     excess = excess_charge(material, layer.occupancy)
     if excess:
         stated = _origin(config, layer.material, ("fixed_charge",))
@@ -156,6 +161,40 @@ def _occupancies(config: Config, here: Steps, layer: Layer, material: Material) 
         key = (*here, "occupancy" if layer.occupancy else "material") if own else stated
         problem = f"the bulk is not neutral: carriers and fixed_charge leave {excess:g} mol/m^3"
         yield config.document.problem(key, problem, "leave fixed_charge out, or change it or the occupancies")
+
+
+def _full_sites(config: Config, here: Steps, layer: Layer, material: Material) -> Iterator[Problem]:
+    """Carriers that share sites leave some of them empty."""
+    told: set[str] = set()
+    for name, carrier in material.carriers.items():
+        together = [name, *shared(material, name)]
+        filled = [occupancy(config, layer, one) for one in together]
+        if len(together) == 1 or carrier.sublattice in told or None in filled:
+            continue
+        told.add(carrier.sublattice)
+        if sum(filled) >= 1:
+            problem = f"{' and '.join(together)} fill {sum(filled):g} of the sites of {carrier.sublattice}"
+            key = _origin(config, layer.material, ("carriers", name, "occupancy"))
+            local = layer.material in config.materials and not layer.occupancy
+            path = key if local else (*here, "occupancy" if layer.occupancy else "material")
+            yield config.document.problem(path, problem, "occupancies that add up to less than 1")
+
+
+def _profiles(config: Config, here: Steps, layer: Layer, material: Material) -> Iterator[Problem]:
+    for name, profile in layer.profiles.items():
+        path = (*here, "profiles", name)
+        if name not in material.carriers:
+            problem = f"{layer.material} has no carrier {name}"
+            yield config.document.problem(path, problem, choices(name, material.carriers, "its carriers"))
+            continue
+        key, furthest = profile.reach
+        if furthest > layer.thickness * (1 + ROUNDING):
+            problem = f"{furthest:g} m is beyond the layer, which is {layer.thickness:g} m thick"
+            yield config.document.problem((*path, *key), problem, "positions from the left end of the layer")
+        moves = profile.diffusivity is not None or (profile.core and profile.core.diffusivity_factor is not None)
+        if moves and name not in mobile(material):
+            problem = f"{name} is immobile in {layer.material}"
+            yield config.document.problem(path, problem, "an energy only")
 
 
 def _species(config: Config) -> Iterator[Problem]:
@@ -181,28 +220,62 @@ def _junctions(config: Config) -> Iterator[Problem]:
             yield config.document.problem(path, problem, choices(key, known, "junctions"), value=key)
             continue
         seen.add(i)
-        left, right = side(config, layers[i - 1]), side(config, layers[i])
-        for equation in junction.reactions:
-            try:
-                parse(equation, left, right)
-            except EquationError as error:
-                yield config.document.problem(
-                    (*path, "reactions", equation), error.problem, error.valid, value=equation
-                )
-        shared = [name for name in left.charges if name in right.charges]
-        for name in junction.carriers:
-            if name not in shared:
-                problem = f"{name} does not live in both {left.layer} and {right.layer}"
-                valid = choices(name, shared, "shared carriers")
-                yield config.document.problem((*path, "carriers", name), problem, valid)
+        yield from _junction(config, path, junction, layers[i - 1], layers[i])
+
+
+def _junction(config: Config, path: Steps, junction: Junction, before: Layer, behind: Layer) -> Iterator[Problem]:
+    """What a junction says about the carriers of the layers it joins."""
+    left, right = side(config, before), side(config, behind)
+    known = {name: layer.name for _, layer in _flat(config) for name in side(config, layer).charges}
+    for name in junction.states:
+        if name in known:
+            problem = f"the name of a carrier of {known[name]}"
+            yield config.document.problem((*path, "states", name), problem, "a name of its own", value=name)
+    named: set[str] = set()
+    charges = {name: state.charge for name, state in junction.states.items()}
+    for equation in junction.reactions:
+        try:
+            terms = parse(equation, left, right, charges)
+            named |= {name for half in terms for name, _ in half}
+        except EquationError as error:
+            named |= charges.keys()
+            yield config.document.problem((*path, "reactions", equation), error.problem, error.valid, value=equation)
+    for name in charges:
+        if name not in named:
+            valid = f"reactions: {{e- <-> {name}: {{law: ...}}}}"
+            yield config.document.problem((*path, "states", name), "no reaction names it", valid, value=name)
+    if junction.film and junction.film.interphase:
+        driven = junction.film.interphase.driven_by
+        try:
+            parse_driving(driven, left, right)
+        except EquationError as error:
+            here = (*path, "film", "interphase", "driven_by")
+            yield config.document.problem(here, error.problem, error.valid)
+    yield from _shared_carriers(config, path, junction, before, behind)
+
+
+def _shared_carriers(config: Config, path: Steps, junction: Junction, before: Layer, behind: Layer):
+    """Laws of carriers that cross as themselves."""
+    left, right = side(config, before), side(config, behind)
+    both = [name for name in left.charges if name in right.charges]
+    for name in junction.carriers:
+        if name not in both:
+            problem = f"{name} does not live in both {left.layer} and {right.layer}"
+            valid = choices(name, both, "shared carriers")
+            yield config.document.problem((*path, "carriers", name), problem, valid)
+            continue
+        for layer in (before, behind):
+            if name not in mobile(config.material(layer.material)):
+                problem = f"{name} is immobile in {layer.name}"
+                yield config.document.problem((*path, "carriers", name), problem, "a carrier that moves on both sides")
 
 
 def _contacts(config: Config) -> Iterator[Problem]:
     layers = [layer for _, layer in _flat(config)]
     for where, layer in (("left", layers[0]), ("right", layers[-1])):
         contact = getattr(config.stack, where)
-        carriers = side(config, layer).charges
-        needs = {"lithium": ["Li+"], "ohmic": ["e-", "h+"], "reservoir": list(carriers)}.get(contact.contact)
+        carriers = mobile(config.material(layer.material))
+        needs = {"lithium": ["Li+"], "ohmic": ["e-", "h+"], "reservoir": carriers}.get(contact.contact)
         if needs is not None and not any(name in carriers for name in needs):
             problem = f"a contact of this kind needs {' or '.join(needs) or 'a carrier'} in {layer.name}"
             here = ("stack", where, "contact")
@@ -210,9 +283,19 @@ def _contacts(config: Config) -> Iterator[Problem]:
 
 
 def _study(config: Config) -> Iterator[Problem]:
+    if config.study is None:
+        return
+    yield from _named(config, "state_of_charge", config.study.state_of_charge)
+    yield from _named(config, "capacity", config.study.capacity)
+    if config.study.protocol:
+        yield from _in_time(config)
+
+
+def _named(config: Config, key: str, stated: dict[str, dict[str, Any]]) -> Iterator[Problem]:
+    """Layers and carriers of a statement layer -> carrier -> value."""
     layers = {layer.name: layer for _, layer in _flat(config)}
-    for name, held in (config.study.state_of_charge if config.study else {}).items():
-        path = ("study", "state_of_charge", name)
+    for name, held in stated.items():
+        path = ("study", key, name)
         if name not in layers:
             yield config.document.problem(path, "no such layer", choices(name, layers, "layers"))
             continue
@@ -221,6 +304,22 @@ def _study(config: Config) -> Iterator[Problem]:
             if species not in carriers:
                 problem = f"{name} has no carrier {species}"
                 yield config.document.problem((*path, species), problem, choices(species, carriers, "its carriers"))
+
+
+def _in_time(config: Config) -> Iterator[Problem]:
+    """What has no form in the time domain."""
+    stack = config.stack
+    faces = [(("left",), stack.left), (("right",), stack.right)]
+    faces += [(("junctions", name), junction) for name, junction in stack.junctions.items()]
+    for path, face in faces:
+        if face.compact_layer is not None and face.compact_layer.constant_phase is not None:
+            place = ("stack", *path, "compact_layer", "constant_phase")
+            problem = "a constant-phase element has no form in time, which study.protocol asks for"
+            yield config.document.problem(place, problem, "capacitance: 5 uF/cm^2")
+    for i, entry in enumerate(stack.layers):
+        if isinstance(entry, Unit):
+            problem = "a repeated unit is meshed once, and study.protocol asks for all of it"
+            yield config.document.problem(("stack", "layers", i, "repeat"), problem, "its layers without repeat")
 
 
 def _free(config: Config) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
+from ionics.config.carriers import as_many, increasing
 from ionics.config.document import Document
 from ionics.config.errors import ConfigError
 from ionics.config.material import Material
@@ -14,12 +15,10 @@ from ionics.config.model import Mapping, wrong
 from ionics.config.quantities import (
     Area,
     AreaCapacitance,
-    AreaResistance,
-    ExchangeCurrent,
-    Law,
     Length,
-    OpenFraction,
+    MolarEnergy,
     PhaseExponent,
+    Position,
     PositiveRatio,
     Quantity,
     SeriesResistance,
@@ -28,61 +27,10 @@ from ionics.config.quantities import (
     Voltage,
 )
 from ionics.config.questions import Fit, Study
+from ionics.config.rates import RATE_KEYS, Film, InterfaceState, Kinetics, LawName, Rate
 from ionics.config.units import constant_phase
 
-LAW_KEYS = {
-    "blocked": (),
-    "equilibrium": (),
-    "linear": ("resistance",),
-    "butler-volmer": ("exchange_current", "alpha", "occupancy_dependent"),
-}
-LAW_NEEDS = {"linear": "resistance", "butler-volmer": "exchange_current"}
-EXAMPLES = {"resistance": "10 ohm cm^2", "exchange_current": "1 mA/cm^2"}
-LawName = Literal["blocked", "equilibrium", "linear", "butler-volmer"]
-
-
-def _law_rules(schema: dict[str, Any]) -> None:
-    """Tell editors which keys each law needs and which it does not know."""
-    every = {key for known in LAW_KEYS.values() for key in known}
-    schema["allOf"] = [
-        {
-            "if": {"properties": {"law": {"const": law}}, "required": ["law"]},
-            "then": {
-                "required": [LAW_NEEDS[law]] if law in LAW_NEEDS else [],
-                "properties": dict.fromkeys(sorted(every - set(known)), False),
-            },
-        }
-        for law, known in LAW_KEYS.items()
-    ]
-
-
-class Rate(Mapping):
-    """How fast a reaction runs down its affinity."""
-
-    model_config = Mapping.model_config | {"json_schema_extra": _law_rules}
-
-    law: LawName = Field(description="The rate law.", examples=["butler-volmer"])
-    exchange_current: Law[ExchangeCurrent] | None = Field(
-        None, description="i0 of butler-volmer.", examples=["1 mA/cm^2"]
-    )
-    alpha: OpenFraction | None = Field(
-        None, description="Share of the affinity that drives the reaction as written (default 0.5).", examples=["0.5"]
-    )
-    resistance: Law[AreaResistance] | None = Field(None, description="Of linear.", examples=["10 ohm cm^2"])
-    occupancy_dependent: bool | None = Field(
-        None, description="Whether i0 scales with filled and empty sites (default false)."
-    )
-
-    @model_validator(mode="after")
-    def _only_what_the_law_needs(self):
-        needed = LAW_NEEDS.get(self.law)
-        if needed and getattr(self, needed) is None:
-            raise wrong(f"required key missing for law {self.law}", f"write e.g. {needed}: {EXAMPLES[needed]}", needed)
-        for key in ("exchange_current", "alpha", "resistance", "occupancy_dependent"):
-            if getattr(self, key) is not None and key not in LAW_KEYS[self.law]:
-                takes = ", ".join(LAW_KEYS[self.law]) or "no further keys"
-                raise wrong(f"not used by law {self.law}", f"{self.law} takes {takes}", key)
-        return self
+MOST_NODES = 20001  # of a layer
 
 
 class ConstantPhase(Mapping):
@@ -129,6 +77,7 @@ class Face(Mapping):
         None, description="Potential step; mu0 of the materials then decide the space charge.", examples=["0 V"]
     )
     surface_charge: SurfaceCharge = Field(0.0, description="Immobile charge on the face.", examples=["0 C/m^2"])
+    film: Film | None = Field(None, description="In series with what crosses.", examples=["{resistance: 10 ohm cm^2}"])
 
     @model_validator(mode="after")
     def _one_step(self):
@@ -142,26 +91,26 @@ class Junction(Face):
 
     reactions: dict[str, Rate] = Field({}, description="Charge transfer, e.g. 'Li+ + e- <-> Li'.")
     carriers: dict[str, Rate] = Field({}, description="A carrier crossing as itself, forward is left to right.")
+    states: dict[str, InterfaceState] = Field(
+        {},
+        description="Sites in the plane, which reactions may name, e.g. 'e- <-> trap'.",
+        examples=["{trap: {charge: -1, density: 1e17/m^2}}"],
+    )
 
 
-class Contact(Face):
+class Contact(Face, Kinetics):
     """The metal at an end."""
 
-    model_config = Mapping.model_config | {"json_schema_extra": _law_rules}
+    model_config = Rate.model_config
 
     contact: Literal["blocking", "ohmic", "lithium", "reservoir"] = Field(
         description="What the metal does.", examples=["blocking"]
     )
     law: LawName | None = Field(None, description="How fast (default equilibrium).", examples=["butler-volmer"])
-    exchange_current: Law[ExchangeCurrent] | None = Field(None, examples=["1 mA/cm^2"])
-    alpha: OpenFraction | None = Field(
-        None, description="Share of the affinity that drives ions out of the metal (default 0.5).", examples=["0.5"]
-    )
-    resistance: Law[AreaResistance] | None = Field(None, examples=["10 ohm cm^2"])
 
     @model_validator(mode="after")
     def _law_of_the_contact(self):
-        laws = {"law", "exchange_current", "alpha", "resistance"} & self.model_fields_set
+        laws = {"law", *RATE_KEYS} & self.model_fields_set
         if self.contact == "blocking" and laws:
             raise wrong("nothing crosses a blocking contact", "contact: lithium, ohmic or reservoir", min(laws))
         if self.law is None and laws:
@@ -172,7 +121,11 @@ class Contact(Face):
             )
         if self.contact == "blocking" and self.space_charge_potential is not None:
             raise wrong("no reaction defines flat band here", "dipole: 0 V", "space_charge_potential")
-        self.rate  # noqa: B018 - complains about keys that the law does not take
+        if self.contact == "blocking" and self.film is not None:
+            raise wrong("nothing crosses a blocking contact", "compact_layer, or another contact", "film")
+        if self.film is not None and self.film.interphase is not None:
+            raise wrong("an interphase grows between layers", "film: {resistance: 10 ohm cm^2}", "film")
+        self.fits(self.law or "equilibrium")
         return self
 
     @property
@@ -180,8 +133,80 @@ class Contact(Face):
         """The rate law, None where nothing crosses."""
         if self.contact == "blocking":
             return None
-        given = {key: getattr(self, key) for key in ("exchange_current", "alpha", "resistance")}
-        return Rate.model_construct(law=self.law or "equilibrium", **given)._only_what_the_law_needs()
+        return Rate.model_construct(law=self.law or "equilibrium", **{key: getattr(self, key) for key in RATE_KEYS})
+
+
+class EnergyTable(Mapping):
+    """Added to mu0, over the distance from the left end of the layer; smooth between, constant beyond."""
+
+    position: list[Position] = Field(description="Increasing.", examples=["[0 nm, 1 nm, 2 nm]"])
+    energy: list[MolarEnergy] = Field(description="There.", examples=["[-0.5 eV, -0.1 eV, 0 eV]"])
+
+    @model_validator(mode="after")
+    def _a_table(self):
+        return _over_position(self, "energy")
+
+
+class FactorTable(Mapping):
+    """D over the D of the material, over the distance from the left end of the layer."""
+
+    position: list[Position] = Field(description="Increasing.", examples=["[0 nm, 1 nm, 2 nm]"])
+    factor: list[PositiveRatio] = Field(description="There.", examples=["[0.01, 0.5, 1]"])
+
+    @model_validator(mode="after")
+    def _a_table(self):
+        return _over_position(self, "factor")
+
+
+def _over_position(table: Any, key: str) -> Any:
+    if len(table.position) < 2:
+        raise wrong(f"{len(table.position)} points are not a table", "at least 2 points", "position")
+    as_many(getattr(table, key), key, len(table.position), "positions")
+    increasing(table.position, "position", "positions")
+    return table
+
+
+class Core(Mapping):
+    """A smooth (Gaussian) well, such as the core of a grain boundary."""
+
+    position: Position = Field(description="Of its middle, from the left end of the layer.", examples=["50 nm"])
+    width: Length = Field(description="Between the places of half the depth.", examples=["0.5 nm"])
+    depth: MolarEnergy = Field(description="By which mu0 is lower in the middle.", examples=["0.5 eV"])
+    diffusivity_factor: PositiveRatio | None = Field(
+        None, description="D in the middle over that of the material (default 1).", examples=["0.1"]
+    )
+
+
+class Profile(Mapping):
+    """How a carrier differs along one layer."""
+
+    energy: EnergyTable | None = Field(
+        None, description="A table.", examples=["{position: [0 nm, 2 nm], energy: [-0.5 eV, 0 eV]}"]
+    )
+    diffusivity: FactorTable | None = Field(
+        None, description="A table.", examples=["{position: [0 nm, 2 nm], factor: [0.01, 1]}"]
+    )
+    core: Core | None = Field(
+        None, description="Instead of an energy table.", examples=["{position: 50 nm, width: 0.5 nm, depth: 0.5 eV}"]
+    )
+
+    @model_validator(mode="after")
+    def _something(self):
+        if self.core is not None and self.energy is not None:
+            raise wrong("given together with an energy table", "keep one of the two", "core")
+        if self.core is not None and self.core.diffusivity_factor is not None and self.diffusivity is not None:
+            raise wrong("given together with the diffusivity of a core", "keep one of the two", "diffusivity")
+        if self.core is None and self.energy is None and self.diffusivity is None:
+            raise wrong("an empty profile", "energy, diffusivity or core")
+        return self
+
+    @property
+    def reach(self) -> tuple[tuple[str, ...], float]:
+        """The largest position that is named, and its key."""
+        named = [(("core", "position"), self.core.position)] if self.core else []
+        tables = {"energy": self.energy, "diffusivity": self.diffusivity}
+        named += [((key, "position"), table.position[-1]) for key, table in tables.items() if table]
+        return max(named, key=lambda one: one[1])
 
 
 class Layer(Mapping):
@@ -191,9 +216,18 @@ class Layer(Mapping):
     material: str = Field(description="Local or from the library.", examples=["LiPON"])
     thickness: Length = Field(description="Of the slab.", examples=["5 nm"])
     nodes: int | None = Field(
-        None, description="Mesh points, both ends included (default 401).", examples=["401"], ge=5, le=20001
+        None,
+        description="Mesh points, both ends included (default 401, several carriers 641).",
+        examples=["401"],
+        ge=5,
+        le=MOST_NODES,
     )
     occupancy: dict[str, PositiveRatio] = Field({}, description="Bulk occupancy of carriers in this layer.")
+    profiles: dict[str, Profile] = Field(
+        {},
+        description="Of carriers along this layer.",
+        examples=["{Li+: {core: {position: 50 nm, width: 0.5 nm, depth: 0.5 eV}}}"],
+    )
 
 
 class Unit(Mapping):

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ionics.config import materials
+from ionics.config.conversion import mobility
 from ionics.config.faces import Spot, spots
-from ionics.config.schema import Config, Unit
-from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
+from ionics.config.material import Material
+from ionics.config.schema import MOST_NODES, Config, Profile, Unit
+from ionics.constants import AVOGADRO, FARADAY, GAS, VACUUM_PERMITTIVITY
 
 METAL = 1000.0  # S/m: above it nobody needs the space charge of electrons resolved
+STEEPEST = 1.0  # RT, or a factor e of D, from node to node of a profile
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,11 @@ class CarrierRow:
     """A carrier in the neutral bulk of a layer."""
 
     name: str
+    kind: str  # statistics and mobility
     charge: int
     occupancy: float
     concentration: float  # mol m-3
-    diffusivity: float  # m2 s-1
+    diffusivity: float  # m2 s-1, 0 for an immobile one
     conductivity: float  # S m-1, 0 for a neutral carrier
     diffusion_time: float  # s, thickness^2 / diffusivity
 
@@ -63,6 +67,15 @@ class JunctionRow:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """Something else that a layer or junction holds, in words."""
+
+    place: str
+    what: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Check:
     """The resolved stack as a table; as text it is what `ionics check` prints."""
 
@@ -71,6 +84,7 @@ class Check:
     series_resistance: float  # ohm m2
     layers: tuple[LayerRow, ...]
     junctions: tuple[JunctionRow, ...]  # from the left contact to the right one
+    details: tuple[Detail, ...]  # reactions and profiles of layers, films and states of junctions
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -88,7 +102,7 @@ def check(config: Config) -> Check:
 
         circuit_model(config)  # complains about the circuit and its parameters
     if config.stack is None:
-        return Check(None, config.area, config.area_resistance, (), (), ())
+        return Check(None, config.area, config.area_resistance, (), (), (), ())
     stack = build(config)
     counts = [
         count
@@ -103,12 +117,16 @@ def check(config: Config) -> Check:
     warnings = [w for row in layers for w in _layer_warnings(config, row)]
     warnings += [w for row in junctions for w in _junction_warnings(row)]
     warnings += _beyond_curves(config, stack)
+    for layer in stack.layers:
+        warnings += [*_unstable(config, layer, stack.temperature), *_unbalanced(layer, stack.temperature)]
+        warnings += _coarse_profiles(layer, stack.temperature)
     return Check(
         float(stack.temperature),
         config.area,
         float(stack.series_resistance),
         layers,
         junctions,
+        tuple(details(config, stack)),
         tuple(dict.fromkeys(warnings)),
     )
 
@@ -117,10 +135,10 @@ def _layer(config: Config, layer, count: int, temperature) -> LayerRow:
     from ionics.transport.stack import debye_length
 
     thickness = float(layer.thickness)
-    carriers = tuple(_carrier(c, thickness, temperature) for c in layer.material.carriers)
+    written = config.material(layer.material.name)
+    carriers = tuple(_carrier(written, layer.material, c, thickness, temperature) for c in layer.material.carriers)
     sigma = sum(row.conductivity for row in carriers)
     permittivity = float(layer.material.permittivity)
-    written = config.material(layer.material.name)
     return LayerRow(
         name=layer.name,
         material=layer.material.name,
@@ -139,19 +157,31 @@ def _layer(config: Config, layer, count: int, temperature) -> LayerRow:
     )
 
 
-def _carrier(carrier, thickness: float, temperature) -> CarrierRow:
-    """sigma = z^2 F^2 D c g / RT, with g = 1 - theta for hopping."""
-    from ionics.transport.flux import Hopping
+def _carrier(written: Material, material, carrier, thickness: float, temperature) -> CarrierRow:
+    """sigma = z^2 F^2 D c g / RT, with g the share of empty sites for hopping."""
+    from ionics.transport.flux import Hopping, Immobile
 
-    theta, diffusivity = float(carrier.occupancy), float(carrier.diffusivity(temperature))
+    name, charge = carrier.species.name, carrier.species.charge
+    kind = f"{written.carriers[name].statistics}, {mobility(written.carriers[name])}"
+    theta = float(carrier.occupancy)
     concentration = float(carrier.sites) * theta
-    empty = float(carrier.statistics.filling(carrier.statistics.unknown(carrier.occupancy), temperature).vacancy)
-    share = empty if isinstance(carrier.mobility, Hopping) else 1.0
-    charge = carrier.species.charge
-    sigma = (charge * FARADAY) ** 2 * diffusivity * concentration * share / (GAS * float(temperature))
-    return CarrierRow(
-        carrier.species.name, charge, theta, concentration, diffusivity, sigma, thickness**2 / diffusivity
-    )
+    if isinstance(carrier.mobility, Immobile):
+        return CarrierRow(name, kind, charge, theta, concentration, 0.0, 0.0, math.inf)
+    diffusivity = float(carrier.diffusivity(temperature))
+    if carrier.diffusivity_curve is not None:
+        diffusivity *= math.exp(carrier.diffusivity_curve(carrier.occupancy))
+    share = _bulk_filling(material, name, temperature).vacancy if isinstance(carrier.mobility, Hopping) else 1.0
+    sigma = (charge * FARADAY) ** 2 * diffusivity * concentration * float(share) / (GAS * float(temperature))
+    return CarrierRow(name, kind, charge, theta, concentration, diffusivity, sigma, thickness**2 / diffusivity)
+
+
+def _bulk_filling(material, name: str, temperature):
+    """How a carrier fills its sites in the neutral bulk."""
+    from ionics.transport.stack import bulk_unknown, fillings
+
+    u = tuple(bulk_unknown(c, material.beside(c)) for c in material.carriers)
+    names = [c.species.name for c in material.carriers]
+    return fillings(material, u, temperature)[names.index(name)]
 
 
 def _junction(spot: Spot, stack, j: int) -> JunctionRow:
@@ -162,61 +192,116 @@ def _junction(spot: Spot, stack, j: int) -> JunctionRow:
     elif compact.capacitance is not None:
         written = f"{compact.capacitance:.4g} F/m^2"
     else:
-        written = f"{compact.constant_phase.q:.4g} S s^n/m^2, n = {compact.constant_phase.n:g}"
+        written = f"{compact.constant_phase.q:.4g} S s^n/m^2, n = {compact.constant_phase.n:g} (impedance only)"
     return JunctionRow(
         name=spot.name,
         laws=tuple((crossing.label, crossing.rate.law) for crossing in spot.crossings),
         blocked=spot.blocked,
         resistance=1 / conductance if conductance else math.inf,
-        step=float(stack.junctions[j].step),
+        step=float(stack.junctions[j].step) + 0.0,  # no minus sign before a zero
         flat_band=_assumes_flat_band(spot, stack, j),
         compact_layer=written,
     )
 
 
 def _assumes_flat_band(spot: Spot, stack, j: int) -> bool:
-    from ionics.config.assembly import carries_charge
-
     unsaid = spot.face.dipole is None and spot.face.space_charge_potential is None
     same = 0 < j < len(stack.layers) and stack.layers[j - 1].material.name == stack.layers[j].material.name
-    return unsaid and not same and carries_charge(stack, j)
+    return unsaid and not same and any(crossing.charge for crossing in spot.crossings if not crossing.fills)
 
 
 def _conductance(spot: Spot, stack, j: int, m: int) -> float:
     """n F i0 / RT of a crossing that carries charge, infinite in equilibrium [S m-2]."""
-    reaction, rate = stack.junctions[j].reactions[m], spot.crossings[m].rate
-    n = abs(sum(nu * stack.species[stack.index(name)].charge for name, nu in reaction.left))
-    if n == 0:
+    reaction, crossing = stack.junctions[j].reactions[m], spot.crossings[m]
+    if crossing.charge == 0 or crossing.fills:
         return 0.0
-    if rate.law == "equilibrium":
+    if crossing.rate.law == "equilibrium":
         return math.inf
     temperature = stack.temperature
-    if rate.law == "linear":
+    if crossing.rate.law == "linear":
         return 1 / float(reaction.law.resistance(temperature))
     i0 = float(reaction.law.exchange_current(temperature))
-    if rate.occupancy_dependent:
-        alpha = float(reaction.law.alpha)
+    if reaction.law.occupancy_dependent:
         forward, backward = _activities(stack, j, reaction)
-        i0 *= forward ** (1 - alpha) * backward**alpha
-    return n * FARADAY * i0 / (GAS * float(temperature))
+        i0 *= math.exp(forward + reaction.law.log_forward(backward - forward, temperature))
+    return crossing.electrons * FARADAY * i0 / (GAS * float(temperature))
 
 
-def _activities(stack, j: int, reaction) -> tuple[float, float]:
-    """Bulk occupancies consumed times empty sites filled, forward and backward; a metal counts as one."""
-    forward = backward = 1.0
-    for side, terms, sign in ((j - 1, reaction.left, 1), (j, reaction.right, -1)):
-        if not 0 <= side < len(stack.layers):
-            continue
-        carriers = {c.species.name: c for c in stack.layers[side].material.carriers}
-        for name, nu in terms:
-            carrier = carriers[name]
-            theta = float(carrier.occupancy)
-            u = carrier.statistics.unknown(carrier.occupancy)
-            empty = float(carrier.statistics.filling(u, stack.temperature).vacancy)
-            full, free = theta ** abs(nu), empty ** abs(nu)
-            forward *= full if sign * nu > 0 else free
-            backward *= free if sign * nu > 0 else full
-    return forward, backward
+def _activities(stack, j: int, reaction):
+    """ln of bulk occupancies consumed times empty sites filled, forward and backward; a metal counts as one."""
+    from ionics.transport.balance import log_activities
+
+    terms = []
+    for side, counts, sign in ((j - 1, reaction.left, 1), (j, reaction.right, -1)):
+        if 0 <= side < len(stack.layers):
+            material = stack.layers[side].material
+            terms += [(_bulk_filling(material, name, stack.temperature), sign * nu) for name, nu in counts]
+    return log_activities(terms, np.zeros(()))
+
+
+def details(config: Config, stack) -> Iterator[Detail]:
+    """Reactions and profiles of layers, films and states of junctions."""
+    for (_, entry), layer in zip(config.stack.flat(), stack.layers, strict=True):
+        for (equation, rate), reaction in zip(
+            (config.material(layer.material.name).reactions or {}).items(), layer.material.reactions, strict=True
+        ):
+            turnover = _turnover(layer.material, reaction, stack.temperature)
+            yield Detail(layer.name, equation, f"{rate.law}, {turnover}")
+        for name, profile in entry.profiles.items():
+            yield Detail(layer.name, f"profile of {name}", _profile(profile))
+    for spot, junction in zip(spots(config), stack.junctions, strict=True):
+        film = spot.face.film
+        if film is not None:
+            ohms = float(junction.film.resistance(junction.film.start(), stack.temperature))
+            kind = f"interphase driven by {film.interphase.driven_by}, now " if film.interphase else ""
+            yield Detail(spot.name, "film", f"{kind}{ohms * 1e4:.4g} ohm cm^2")
+        for name, state in spot.states.items():
+            level = state.level.value if state.level else 0.0
+            value = f"charge {state.charge:+d}, {state.density.value * AVOGADRO:.3g} /m^2, level {_ev(level)}"
+            yield Detail(spot.name, f"state {name}", value)
+
+
+def _turnover(material, reaction, temperature) -> str:
+    """The forward rate where a law has one, and what the composition stated is driven by."""
+    from ionics.kinetics.bulk import Generation, MassAction
+
+    if isinstance(reaction.law, Generation):
+        return f"{float(reaction.law.value(temperature)):.4g} mol/m^3/s"
+    affinity, net = _driven(material, reaction, temperature)
+    if not isinstance(reaction.law, MassAction):
+        return f"net {net:.3g} mol/m^3/s at the stated composition"
+    return f"affinity {_ev(affinity)} at the stated composition"
+
+
+def _driven(material, reaction, temperature) -> tuple[float, float]:
+    """Affinity [J mol-1] and net rate [mol m-3 s-1] of a bulk reaction at the stated composition."""
+    from ionics.config.assembly import bulk_affinity
+    from ionics.transport.balance import log_activities
+
+    affinity = reaction.level + bulk_affinity(material, reaction.consumed, reaction.produced, temperature)
+    terms = [
+        (_bulk_filling(material, name, temperature), sign * nu)
+        for sign, half in ((1, reaction.consumed), (-1, reaction.produced))
+        for name, nu in half
+    ]
+    amounts = {c.species.name: c.sites * c.occupancy for c in material.carriers}
+    logs = log_activities(terms, np.zeros(()))
+    rate = reaction.law.rate(affinity / (GAS * temperature), *logs, amounts, temperature)
+    return float(affinity), float(rate)
+
+
+def _profile(profile: Profile) -> str:
+    words = []
+    if profile.core is not None:
+        core = profile.core
+        words.append(f"core {_ev(core.depth)} deep, {_nm(core.width)} wide at {_nm(core.position)}")
+        if core.diffusivity_factor is not None:
+            words.append(f"D times {core.diffusivity_factor:g}")
+    if profile.energy is not None:
+        words.append(f"{_ev(min(profile.energy.energy))} to {_ev(max(profile.energy.energy))}")
+    if profile.diffusivity is not None:
+        words.append(f"D times {min(profile.diffusivity.factor):g} to {max(profile.diffusivity.factor):g}")
+    return ", ".join(words)
 
 
 def _layer_warnings(config: Config, row: LayerRow) -> Iterator[str]:
@@ -230,13 +315,97 @@ def _layer_warnings(config: Config, row: LayerRow) -> Iterator[str]:
         yield f"{row.name}: Debye length {_nm(length)} is below any lattice spacing; {row.material} states none"
     if row.thickness < 3 * (spacing or 0.0):
         yield f"{row.name}: {_nm(row.thickness)} thick, a few lattice spacings only; continuum theory is thin there"
-    if math.isfinite(length) and row.first_spacing > length / 3 and row.conductivity < METAL:
-        yield (
-            f"{row.name}: the mesh begins with {_nm(row.first_spacing)}, the Debye length is {_nm(length)}; "
-            f"space charge is not resolved, write nodes: {2 * row.nodes - 1} or more"
-        )
+    if math.isfinite(length) and row.conductivity < METAL:
+        yield from _unresolved(row)
     for key, confidence in materials.weak(config.material(row.material)):
         yield f"{row.material}: {key}: {confidence}"
+
+
+def _unresolved(row: LayerRow) -> Iterator[str]:
+    """A mesh that cannot follow the Debye length, or does not with this number of nodes."""
+    from ionics.transport.stack import FINEST
+
+    length, more = row.debye_length, 2 * row.nodes - 1
+    if length < FINEST:
+        yield (
+            f"{row.name}: Debye length {_nm(length)} is below {_nm(FINEST)}, the finest that meshes follow: space "
+            "charge there is not resolved at any number of nodes; state fewer charges or a larger permittivity"
+        )
+    elif row.first_spacing > length / 3:
+        way = f"write nodes: {more} or more" if more <= MOST_NODES else "it needs a thinner layer"
+        yield (
+            f"{row.name}: the mesh begins with {_nm(row.first_spacing)}, the Debye length is {_nm(length)}; "
+            f"space charge is not resolved, {way}"
+        )
+
+
+def _unstable(config: Config, layer, temperature) -> Iterator[str]:
+    """Regular solutions between their spinodals."""
+    from ionics.transport.statistics import RegularSolution
+
+    for carrier in layer.material.carriers:
+        if not isinstance(carrier.statistics, RegularSolution):
+            continue
+        name, low = carrier.species.name, float(carrier.statistics.spinodal(temperature))
+        held = config.study.state_of_charge if config.study else {}
+        theta = float(held.get(layer.name, {}).get(name, carrier.occupancy))
+        if low < theta < 1 - low:  # NaN where there is one phase
+            binodal = float(carrier.statistics.binodal(temperature))
+            yield (
+                f"{layer.name}: {name} at {theta:g} lies inside the spinodal ({low:.3g} to {1 - low:.3g}): one phase "
+                f"is not stable there, it separates into {binodal:.3g} and {1 - binodal:.3g}; "
+                "boundaries between phases have no energy here, so results depend on the mesh"
+            )
+
+
+def _unbalanced(layer, temperature) -> Iterator[str]:
+    """Reactions in the bulk that run at the stated composition."""
+    from ionics.kinetics.bulk import Generation, WeakElectrolyte
+
+    for reaction in layer.material.reactions:
+        if isinstance(reaction.law, Generation):
+            continue
+        affinity, _ = _driven(layer.material, reaction, temperature)
+        half = [f"{nu} {name}" if nu > 1 else name for name, nu in (*reaction.consumed, *reaction.produced)]
+        if isinstance(reaction.law, WeakElectrolyte):
+            free, law = float(_concentration(layer.material, reaction.law.freed)), reaction.law
+            wanted = float(law.total * law.dissociation)
+            if abs(free / wanted - 1) > 1e-3:
+                yield (
+                    f"{layer.name}: {law.freed} is stated as {free:.4g} mol/m^3, but where nothing is charged "
+                    f"total times dissociation, {wanted:.4g} mol/m^3, is free"
+                )
+        elif abs(affinity) > 0.1 * GAS * float(temperature):
+            yield (
+                f"{layer.name}: the reaction of {', '.join(half)} is not in equilibrium at the stated composition "
+                f"(affinity {_ev(affinity)}); the equilibrium will be at another one"
+            )
+
+
+def _concentration(material, name: str):
+    carrier = material.carrier(name)
+    return carrier.sites * carrier.occupancy
+
+
+def _coarse_profiles(layer, temperature) -> Iterator[str]:
+    """Profiles that change by more than the mesh can follow from node to node."""
+    x = np.asarray(layer.positions())
+    for profile in layer.profiles:
+        for curve, scale in ((profile.energy, 1 / (GAS * float(temperature))), (profile.log_diffusivity, 1.0)):
+            if curve is None:
+                continue
+            points = np.sort(np.concatenate([x, np.asarray(curve.knots)]))
+            between = np.searchsorted(x, points[(points > 0) & (points < x[-1])], side="right")
+            values = scale * np.asarray(curve(points[(points > 0) & (points < x[-1])]))
+            widest = max((np.ptp(values[between == k]) for k in np.unique(between)), default=0.0)
+            ends = scale * np.abs(np.diff(np.asarray(curve(x)))).max()
+            if max(widest, ends) > STEEPEST:
+                more = 2 * layer.nodes - 1
+                way = f"write nodes: {more} or more" if more <= MOST_NODES else "smooth it"
+                yield (
+                    f"{layer.name}: the profile of {profile.species} changes by {max(widest, ends):.2g} RT between two "
+                    f"nodes of the mesh; {way}"
+                )
 
 
 def _junction_warnings(row: JunctionRow) -> Iterator[str]:
@@ -253,10 +422,12 @@ def _junction_warnings(row: JunctionRow) -> Iterator[str]:
 
 def _beyond_curves(config: Config, stack) -> Iterator[str]:
     """Fillings outside the measured open-circuit curves, which are extrapolated there."""
+    from ionics.transport.statistics import Measured
+
     held = config.study.state_of_charge if config.study else {}
     for layer in stack.layers:
         for carrier in layer.material.carriers:
-            knots = getattr(carrier.statistics, "knots", None)
+            knots = carrier.statistics.curve.knots if isinstance(carrier.statistics, Measured) else None
             name = carrier.species.name
             theta = float(held.get(layer.name, {}).get(name, carrier.occupancy))
             if knots is not None and not knots[0] <= theta <= knots[-1]:
@@ -264,6 +435,12 @@ def _beyond_curves(config: Config, stack) -> Iterator[str]:
                     f"{layer.name}: {name} at {theta:g} lies outside the open-circuit curve of {layer.material.name} "
                     f"({float(knots[0]):g} to {float(knots[-1]):g}); the voltage is an extrapolation"
                 )
+
+
+def _ev(energy: float) -> str:
+    """A molar energy per particle, in words."""
+    per_particle = energy / FARADAY
+    return f"{per_particle if abs(per_particle) > 1e-9 else 0:.4g} eV"
 
 
 def _nm(length: float) -> str:

@@ -18,13 +18,26 @@ def text(found: Check) -> str:
     parts = [_head(found)]
     if found.layers:
         parts += [_table(LAYER, _layers(found)), _table(CARRIER, _carriers(found)), _table(JUNCTION, _junctions(found))]
+    if found.details:
+        parts.append(_table(DETAIL, [(row.place, row.what, row.value) for row in found.details]))
     if found.warnings:
         parts.append("\n".join(["Careful:", *(f"  - {warning}" for warning in found.warnings)]))
     return "\n\n".join(parts)
 
 
 LAYER = ("layer", "material", "thickness", "nodes", "Debye length", "conductivity", "eps/sigma", "L/sigma")
-CARRIER = ("layer", "carrier", "charge", "filled", "concentration", "conductivity", "diffusivity", "L^2/D")
+CARRIER = (
+    "layer",
+    "carrier",
+    "statistics, mobility",
+    "charge",
+    "filled",
+    "concentration",
+    "conductivity",
+    "diffusivity",
+    "L^2/D",
+)
+DETAIL = ("place", "also there", "which is")
 JUNCTION = ("junction", "crossing", "resistance", "step", "compact layer")
 
 
@@ -60,11 +73,12 @@ def _carriers(found: Check) -> Iterable[Sequence[str]]:
             yield (
                 row.name,
                 carrier.name,
+                carrier.kind,
                 f"{carrier.charge:+d}" if carrier.charge else "0",
                 f"{carrier.occupancy:.4g}",
                 f"{carrier.concentration:.4g} mol/m^3",
                 _conductivity(carrier.conductivity),
-                f"{carrier.diffusivity:.3g} m^2/s",
+                f"{carrier.diffusivity:.3g} m^2/s" if carrier.diffusivity else "-",
                 si(carrier.diffusion_time, "s"),
             )
 

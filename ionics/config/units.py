@@ -40,6 +40,14 @@ AREA_CAPACITANCE = Dimension("a capacitance per area", "F/m^2", "5 uF/cm^2")
 AREA_RESISTANCE = Dimension("a resistance times area", "ohm m^2", "10 ohm cm^2")
 RESISTANCE = Dimension("a resistance", "ohm", "10 ohm")
 FREQUENCY = Dimension("a frequency", "Hz", "1 kHz")
+TIME = Dimension("a time", "s", "1 us")
+SPEED = Dimension("a speed", "m/s", "1 nm/h")
+RESISTIVITY = Dimension("a resistivity", "ohm m", "1e7 ohm cm")
+PRESSURE = Dimension("a pressure", "Pa", "10 MPa")
+MOLAR_VOLUME = Dimension("a molar volume", "m^3/mol", "1e-6 m^3/mol", (("m^3", AVOGADRO),))
+SITE_DENSITY = Dimension("a number of sites per area", "mol/m^2", "1e18/m^2", (("1/m^2", 1 / AVOGADRO),))
+TURNOVER = Dimension("a rate per volume", "mol/m^3/s", "1e6 mol/m^3/s", (("1/m^3/s", 1 / AVOGADRO),))
+RECOMBINATION = Dimension("a rate constant of pairs", "m^3/mol/s", "1e-6 m^3/mol/s", (("m^3/s", AVOGADRO),))
 
 
 def constant_phase(n: float) -> Dimension:

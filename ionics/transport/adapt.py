@@ -5,17 +5,18 @@ from __future__ import annotations
 import equinox as eqx
 import numpy as np
 
-from ionics.constants import VACUUM_PERMITTIVITY
+from ionics.constants import GAS, VACUUM_PERMITTIVITY
 from ionics.transport.balance import node_ranges, profiles
 from ionics.transport.equilibrium import Occupancies, checked, equilibrium
 from ionics.transport.grid import crowded
 from ionics.transport.newton import OK, Solution
-from ionics.transport.stack import FINEST, Stack, debye_length, ends_mesh
+from ionics.transport.stack import FINEST, Layer, Stack, debye_length, ends_mesh
 
 ROUNDS = 12  # to find the screening lengths at the ends
 PASSES = 3  # to find where the solution is steep
 CLOSE = 1.3  # ratio of screening lengths below which a mesh need not change
 SHARE = 0.5  # of the nodes that follow the solution
+FINE = 4001  # points on which the profiles of a layer are sampled, beside their knots
 WEAK = 0.5  # RT/F: a layer whose potential varies by less keeps its mesh
 
 
@@ -41,7 +42,7 @@ def resolved(
             break
         lengths = found
         stack = _with_meshes(stack, lengths)
-    where = [np.linspace(0, 1, layer.nodes) for layer in stack.layers]
+    where = _along(stack, lengths)
     bent = [np.ptp(phi) > WEAK * float(stack.thermal_voltage) for phi in _potentials(stack, solution)]
     for _ in range(PASSES if any(bent) and int(solution.result) == OK else 0):
         profile = zip(_charges(stack, solution), _potentials(stack, solution), strict=True)
@@ -55,11 +56,40 @@ def resolved(
 
 def _with_meshes(stack: Stack, lengths: list[tuple[float, float]], where: list[np.ndarray] | None = None) -> Stack:
     """Each layer graded to the screening lengths [m] at its ends, its nodes at `where` in that grading."""
+    where = where or _along(stack, lengths)
     spacings = [
-        ends_mesh(layer.material, float(layer.thickness), lengths[i], layer.nodes, where and where[i])
+        ends_mesh(layer.material, float(layer.thickness), lengths[i], layer.nodes, where[i])
         for i, layer in enumerate(stack.layers)
     ]
     return eqx.tree_at(lambda s: [layer.spacing for layer in s.layers], stack, spacings)
+
+
+def _along(stack: Stack, lengths: list[tuple[float, float]]) -> list[np.ndarray]:
+    return [along(layer, own, float(stack.temperature)) for layer, own in zip(stack.layers, lengths, strict=True)]
+
+
+def along(layer: Layer, lengths: tuple[float, float], temperature: float) -> np.ndarray:
+    """Positions of the nodes in the grading towards the ends: uniform, or half of them where the profiles change.
+
+    lengths: screening lengths [m] at either end. The profiles are sampled on a fine grading that holds their knots.
+    """
+    curves = [(p.energy, 1 / (GAS * temperature)) for p in layer.profiles if p.energy is not None]
+    curves += [(p.log_diffusivity, 1.0) for p in layer.profiles if p.log_diffusivity is not None]
+    if not curves:
+        return np.linspace(0, 1, layer.nodes)
+    thickness = float(layer.thickness)
+    even = np.linspace(0, 1, FINE)
+    fine = ends_mesh(layer.material, thickness, lengths, FINE)
+    x = thickness * np.concatenate([[0], np.cumsum(np.asarray(fine))])
+    knots = np.concatenate([np.asarray(curve.knots) for curve, _ in curves])
+    inside = np.interp(knots[(knots > 0) & (knots < thickness)], x, even)
+    where = np.unique(np.concatenate([even, inside]))
+    x = np.interp(where, even, x)
+    change = np.sum([scale * np.asarray(curve(x)) for curve, scale in curves], axis=0)
+    where, x, change = (v[np.append(True, np.diff(x) > 0)] for v in (where, x, change))
+    return np.interp(
+        np.linspace(0, 1, layer.nodes), np.linspace(0, 1, len(x)), crowded(where, np.diff(x), change, change, SHARE)
+    )
 
 
 def _field_lengths(stack: Stack, solution: Solution) -> list[tuple[float, float]]:

@@ -6,7 +6,7 @@ import pytest
 
 from ionics import config
 from ionics.config import table
-from ionics.config.material import charge_in
+from ionics.config.carriers import charge_in
 from ionics.constants import AVOGADRO, FARADAY, GAS
 from ionics.kinetics.compact import Capacitance, ConstantPhase, NoCompactLayer
 from ionics.kinetics.rates import ButlerVolmer, Equilibrium, Linear
@@ -65,7 +65,7 @@ def test_the_electrode(cell):
     assert isinstance(lithium.mobility, Chemical)
     assert close(lithium.occupancy, 0.8)
     assert close(lithium.diffusivity(cell.temperature), 2.1e-14)
-    assert np.allclose(lithium.statistics.potentials, [4.2, 4.0, 3.8])
+    assert np.allclose(lithium.statistics.curve.values, [4.2, 4.0, 3.8])
     assert isinstance(electron.statistics, Dilute)
     assert isinstance(electron.mobility, Vehicle)
     assert close(electron.diffusivity(cell.temperature), 10 * GAS * 293.15 / (FARADAY**2 * 32200))
