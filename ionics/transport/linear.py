@@ -161,7 +161,7 @@ def factorise(
     matrix: Tridiagonal,
     layout: Layout,
     moving: Tridiagonal | None = None,
-    rate: Inexact[Array, " batch"] | float = 0.0,
+    rate: Inexact[Array, " batch"] | Inexact[Array, ""] | float = 0.0,
     dispersion: Inexact[Array, "junction batch"] | float = 0.0,
 ) -> Factors:
     """Eliminate matrix + rate * moving from left to right; it is never formed for all of the batch at once.
