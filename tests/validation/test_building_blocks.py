@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from ionics.laws import Constant
-from ionics.transport.balance import layer_flow
+from ionics.transport.balance import layer_flow, profiles
 from ionics.transport.equilibrium import equilibrium
 from ionics.transport.flux import Chemical, Hopping, Vehicle, bernoulli
 from ionics.transport.impedance import impedance
 from ionics.transport.stack import Carrier, Junction, Layer, Material
 from ionics.transport.statistics import Dilute, Lattice
 from tests.cells import CATION, T, stack, uniform
+from tests.validation.record import compare, curve
 
 
 def test_bernoulli_to_rounding(reference):
@@ -20,7 +21,7 @@ def test_bernoulli_to_rounding(reference):
     for key, value in reference["A25"]["reference"].items():
         if key.startswith("Bernoulli"):
             x = float(key[len("Bernoulli(") : -1])
-            assert float(bernoulli(jnp.asarray(x))) == pytest.approx(value, rel=1e-11 if x == 700 else 4e-12)
+            compare("A25", key.replace("Bernoulli", "B"), bernoulli(jnp.asarray(x)), value, 1e-14)
 
 
 def test_bernoulli_and_its_derivative_against_many_digits():
@@ -34,9 +35,12 @@ def test_bernoulli_and_its_derivative_against_many_digits():
             (mpmath.expm1(v) - v * mpmath.exp(v)) / mpmath.expm1(v) ** 2 if v else mpmath.mpf(-0.5)
             for v in map(mpmath.mpf, x)
         ]
-    np.testing.assert_allclose(bernoulli(jnp.asarray(x)), np.array(exact, float), rtol=4e-16 * 4)
-    found = jax.vmap(jax.grad(bernoulli))(jnp.asarray(x))
-    np.testing.assert_allclose(found, np.array(slope, float), rtol=1e-13)
+    found, slopes = jax.vmap(jax.value_and_grad(bernoulli))(jnp.asarray(x))
+    compare("A25", "B over fourteen decades", found, np.array(exact, float), 4e-16 * 4)
+    compare("A25", "dB/dx over fourteen decades", slopes, np.array(slope, float), 1e-13)
+    near = np.argsort(x)[np.abs(np.sort(x)) < 50]
+    pair = (x[near], np.asarray(found)[near]), (x[near], np.array(exact, float)[near])
+    curve("A25", "B(x)", ("x = zFΔφ/RT", "B(x)"), *pair, scales=("linear", "log"))
 
 
 def test_constant_field_flux_is_exact_between_two_nodes(reference):
@@ -48,7 +52,7 @@ def test_constant_field_flux_is_exact_between_two_nodes(reference):
     two = Layer("membrane", material, p["L"], jnp.ones(1))
     u = jnp.log(jnp.array([[p["cL"], p["cR"]]]))
     flow = layer_flow(cell, two, u, jnp.array([0.0, p["dV"]]))
-    assert float(flow.flux[0][0]) == pytest.approx(case["J_GHK_mol_m2_s"], rel=1e-11)
+    compare("A25", "flux through one cell", flow.flux[0][0], case["J_GHK_mol_m2_s"], 1e-13)
 
 
 def test_constant_field_profile_is_exact_at_the_nodes(reference):
@@ -60,7 +64,7 @@ def test_constant_field_profile_is_exact_at_the_nodes(reference):
     three = Layer("membrane", material, p["L"], jnp.array([0.5, 0.5]))
     u = jnp.log(jnp.array([[p["cL"], case["c_mid_exact"], p["cR"]]]))
     flow = layer_flow(cell, three, u, jnp.array([0.0, 0.5 * p["dV"], p["dV"]]))
-    assert float(flow.flux[0][0]) == pytest.approx(float(flow.flux[0][1]), rel=1e-11)
+    compare("A25", "flux through two cells", flow.flux[0][:2], case["J_GHK_mol_m2_s"], 1e-13)
 
 
 def test_dielectrics_with_a_sheet_charge(reference):
@@ -75,11 +79,14 @@ def test_dielectrics_with_a_sheet_charge(reference):
     # the reference holds the left plate at V and grounds the right one; here the left one is ground
     solution = equilibrium(cell, voltage=-p["V"])
     state = solution.state
-    assert float(state.phi[10]) + p["V"] == pytest.approx(case["phi_i_V"], rel=1e-11)
-    assert float(state.displacement[1]) == pytest.approx(case["D1_C_m2"], rel=1e-11)
-    assert float(state.displacement[1]) + p["q_s"] == pytest.approx(case["D2_C_m2"], rel=1e-11)
+    compare("A26", "potential of the sheet", state.phi[10] + p["V"], case["phi_i_V"], 1e-13)
+    compare("A26", "D on the left", state.displacement[1], case["D1_C_m2"], 1e-13)
+    compare("A26", "D on the right", state.displacement[1] + p["q_s"], case["D2_C_m2"], 1e-13)
     z = impedance(cell, solution, 1.0).z[0]
-    assert float((1 / (2j * np.pi * z)).real) == pytest.approx(case["C_F_m2"], rel=1e-11)
+    compare("A26", "capacitance", (1 / (2j * np.pi * z)).real, case["C_F_m2"], 1e-13)
+    shape = profiles(cell, state)
+    exact = [0, p["L1"] * 1e9, (p["L1"] + p["L2"]) * 1e9], [p["V"], case["phi_i_V"], 0.0]
+    curve("A26", "φ", ("x [nm]", "potential [V]"), (shape.x * 1e9, shape.potential + p["V"]), exact)
 
 
 @pytest.mark.parametrize("mobility", [Vehicle(), Hopping()])

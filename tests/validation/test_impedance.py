@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ionics.constants import FARADAY, GAS
+from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
 from ionics.kinetics.compact import Capacitance
 from ionics.kinetics.rates import ButlerVolmer
 from ionics.laws import Constant
@@ -37,6 +37,7 @@ from tests.cells import (
     symmetric_cell,
     uniform,
 )
+from tests.validation.record import compare, curve, nyquist, spectrum
 
 
 def tabulated(case, prefix="Z"):
@@ -49,20 +50,31 @@ def tabulated(case, prefix="Z"):
     return np.array([f for f, _ in pairs]), np.array([z for _, z in pairs])
 
 
-def close(z, expected, rel=1e-4):
-    np.testing.assert_array_less(np.abs(np.asarray(z) - expected) / np.abs(expected), rel)
+def blocking(frequency, kappa2, diffusivity, half, eps):
+    """Exact linear impedance of one or two ions between blocking plates (A05)."""
+    iw = 2j * np.pi * np.asarray(frequency)
+    k = np.sqrt(kappa2 + iw / diffusivity)
+    return 2 * kappa2 / (iw * eps * k**2) * (np.tanh(k * half) / k + iw * half / (diffusivity * kappa2))
 
 
 def test_blocking_plates_with_a_binary_salt(reference):
     """A05 (Macdonald 1953; Bazant, Thornton, Ajdari 2004)."""
     case = reference["A05"]["reference"]
+    p = reference["A05"]["parameters"]
     cell = blocking_cell(salt(1.0), 1e-6, [CATION, ANION])
-    assert float(debye_length(cell.layers[0].material, T)) == pytest.approx(case["lamD_m"], rel=1e-10)
+    compare("A05", "Debye length", debye_length(cell.layers[0].material, T), case["lamD_m"], 1e-10)
     frequency, expected = tabulated(case)
-    answer = impedance(cell, equilibrium(cell), frequency)
-    close(answer.z, expected)
+    many = np.geomspace(1, 1e6, 40)
+    z = np.asarray(impedance(cell, equilibrium(cell), np.concatenate([frequency, many])).z)
+    z, along = z[: len(frequency)], z[len(frequency) :]
+    compare("A05", "Z", z, expected, 1e-4)
     # the real part is a ten-thousandth of the modulus at low frequency, and right by itself
-    np.testing.assert_allclose(answer.z.real, expected.real, rtol=1e-4)
+    compare("A05", "Re Z", z.real, expected.real, 1e-4)
+    compare("A05", "Re Z, low-frequency limit", z[0].real, case["ReZ_lowf_closed_form"], 1e-4)
+    eps = p["eps_r"] * VACUUM_PERMITTIVITY
+    exact = blocking(many, 1 / case["lamD_m"] ** 2, p["D"], p["half_spacing_L"], eps)
+    compare("A05", "Z from 1 Hz to 1 MHz", along, exact, 1e-4)
+    spectrum("A05", "", many, along, many, exact)
 
 
 def test_single_ion_conductor_between_blocking_plates(reference):
@@ -71,13 +83,10 @@ def test_single_ion_conductor_between_blocking_plates(reference):
     material = lattice(sites, theta, diffusivity)
     cell = blocking_cell(material, 2 * half, [LITHIUM])
     frequency = np.geomspace(1e-1, 1e6, 15)
-    iw = 2j * np.pi * frequency
-    eps = 10 * 8.8541878188e-12
+    eps = 10 * VACUUM_PERMITTIVITY
     kappa2 = FARADAY**2 * sites * theta * (1 - theta) / (eps * GAS * T)
-    chemical = diffusivity / (1 - theta)
-    k = np.sqrt(kappa2 + iw / chemical)
-    expected = 2 * kappa2 / (iw * eps * k**2) * (np.tanh(k * half) / k + iw * half / (chemical * kappa2))
-    close(impedance(cell, equilibrium(cell), frequency).z, expected)
+    expected = blocking(frequency, kappa2, diffusivity / (1 - theta), half, eps)
+    compare("A05", "one ion on a background", impedance(cell, equilibrium(cell), frequency).z, expected, 1e-4)
 
 
 def uniform_error(nodes):
@@ -88,11 +97,8 @@ def uniform_error(nodes):
         [Junction("left contact"), Junction("right contact")],
     )
     frequency = np.array([1e2, 1e5])
-    iw = 2j * np.pi * frequency
-    eps, diffusivity = 10 * 8.8541878188e-12, 1e-12
-    kappa2 = 2 * FARADAY**2 / (eps * GAS * T)
-    k = np.sqrt(kappa2 + iw / diffusivity)
-    exact = 2 * kappa2 / (iw * eps * k**2) * (np.tanh(k * half) / k + iw * half / (diffusivity * kappa2))
+    eps = 10 * VACUUM_PERMITTIVITY
+    exact = blocking(frequency, 2 * FARADAY**2 / (eps * GAS * T), 1e-12, half, eps)
     return np.abs(np.asarray(impedance(cell, equilibrium(cell), frequency).z) - exact) / np.abs(exact)
 
 
@@ -120,11 +126,13 @@ def test_reversible_electrodes_with_stern_layers(reference):
     cell = symmetric_cell(material, 2 * p["half_spacing_L"], p["i0"], p["C_Stern"])
     frequency, expected = tabulated(case)
     answer = impedance(cell, equilibrium(cell), frequency)
-    close(answer.z, expected)
-    assert answer.z[0].real == pytest.approx(case["Z_dc_exact_Ohm_m2"], rel=1e-9)
+    z = np.asarray(answer.z)
+    compare("A08", "Z", z, expected, 1e-4)
+    compare("A08", "Z(0)", z[0].real, case["Z_dc_exact_Ohm_m2"], 1e-9)
     share = dict(zip(answer.elements, np.asarray(answer.parts[:, 0].real), strict=True))
-    assert share["layer"] == pytest.approx(case["Rbulk_Ohm_m2"], rel=1e-9)
-    assert share["left contact"] == pytest.approx(case["Rct_each_Ohm_m2"], rel=1e-9)
+    compare("A08", "share of the layer", share["layer"], case["Rbulk_Ohm_m2"], 1e-9)
+    compare("A08", "share of a contact", share["left contact"], case["Rct_each_Ohm_m2"], 1e-9)
+    nyquist("A08", "Z", z, expected)
 
 
 def mixed_conductor(p):
@@ -137,6 +145,21 @@ def mixed_conductor(p):
         object.__setattr__(carrier, "diffusivity", Constant(sigma * GAS * T / (FARADAY**2 * c)))
     carriers = (ion, electron)
     return Material("mixed conductor", carriers, 0.01, neutral_charge(carriers))  # nor has it a dielectric
+
+
+def transmission_line(p, name, frequency):
+    """Closed forms of A09."""
+    ions, electrons, length = p["sigma_ion"], p["sigma_eon"], p["L"]
+    slope = GAS * T / FARADAY / (p["x"] * (1 - p["x"]))
+    capacity, iw = FARADAY * p["c_max"] / slope, 2j * np.pi * frequency
+    if name == "Zsym":
+        fast, slow = length / (ions + electrons), length / electrons
+        y = np.sqrt(iw * length**2 * capacity * (1 / ions + 1 / electrons) / 4)
+        return fast + (slow - fast) * np.tanh(y) / y
+    ri, re = 1 / ions, 1 / electrons
+    nu = length * np.sqrt(iw * capacity * (ri + re))
+    ends = 2 * ri * re / np.sinh(nu) + (ri**2 + re**2) / np.tanh(nu)
+    return ri * re / (ri + re) * length + length / nu * ends / (ri + re)
 
 
 @pytest.mark.parametrize("name", ["Zsym", "Zbat"])
@@ -154,7 +177,14 @@ def test_mixed_conductor_is_the_transmission_line(reference, name):
     )
     # the compact layer keeps the electrons' double layer, which the transmission line does not have, out of the way
     frequency, expected = tabulated(reference["A09"]["reference"], name)
-    close(impedance(cell, equilibrium(cell), frequency).z, expected)
+    many = np.geomspace(3e-4, 10, 40)
+    z = np.asarray(impedance(cell, equilibrium(cell), np.concatenate([frequency, many])).z)
+    z, along = z[: len(frequency)], z[len(frequency) :]
+    compare("A09", name, z, expected, 1e-4)
+    compare("A09", f"Re {name}", z.real, expected.real, 1e-4)
+    exact = transmission_line(p, name, many)
+    compare("A09", f"{name} on a line of frequencies", along, exact, 1e-4)
+    spectrum("A09", name, many, along, many, exact)
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.6])
@@ -166,7 +196,12 @@ def test_butler_volmer_overpotential_to_rounding(reference, alpha, current):
     cell = symmetric_cell(lattice(1000.0, 0.5, 1e-12), 100e-9, p["i0"], alpha=alpha, nodes=41)
     solution = steady(cell, Current(float(current)))
     _, junctions = flows(cell, solution.state)
-    assert float(junctions[0].affinity[0]) / FARADAY == pytest.approx(case[name], rel=1e-9)
+    found = float(junctions[0].affinity[0]) / FARADAY
+    compare("A11", f"η at {current} A/m², α = {alpha}", found, case[name], 1e-12)
+    eta = np.linspace(0, 0.125, 60)
+    exact = p["i0"] * (np.exp(alpha * eta * FARADAY / (GAS * T)) - np.exp((alpha - 1) * eta * FARADAY / (GAS * T)))
+    axes = "overpotential [V]", "current [A m⁻²]"
+    curve("A11", f"α = {alpha}", axes, ([found], [current]), (eta[1:], exact[1:]), ("linear", "log"))
 
 
 def test_charge_transfer_resistance(reference):
@@ -174,12 +209,12 @@ def test_charge_transfer_resistance(reference):
     case, p = reference["A11"]["reference"], reference["A11"]["parameters"]
     cell = symmetric_cell(lattice(1000.0, 0.5, 1e-12), 100e-9, p["i0"], nodes=41)
     rest = impedance(cell, equilibrium(cell), 1e-6)
-    assert rest.parts[0, 0].real == pytest.approx(case["Rct_Ohm_m2"], rel=1e-9)
+    compare("A11", "resistance at rest", rest.parts[0, 0].real, case["Rct_Ohm_m2"], 1e-12)
     law = ButlerVolmer(Constant(p["i0"]), 0.5)
     current = -float(law.residual(jnp.zeros(()), jnp.asarray(0.05 * FARADAY), 1, (jnp.ones(()),) * 2, jnp.asarray(T)))
     driven = steady(cell, Current(current))
     slope = impedance(cell, driven, 1e-6).parts[0, 0].real
-    assert slope == pytest.approx(case["Rct_local(eta=50 mV, alpha=0.5)_Ohm_m2"], rel=1e-6)
+    compare("A11", "resistance at 50 mV", slope, case["Rct_local(eta=50 mV, alpha=0.5)_Ohm_m2"], 1e-10)
 
 
 def test_the_level_of_a_contact_is_the_bulk_potential():

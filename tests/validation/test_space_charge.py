@@ -4,10 +4,13 @@ Tolerance: 1e-4 unless a case is exact; the second-order error of the default me
 before and 1e-5 after `resolved`, which every run uses, has moved the nodes.
 """
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from ionics.constants import AVOGADRO, ELEMENTARY_CHARGE, FARADAY, GAS, VACUUM_PERMITTIVITY
 from ionics.laws import Constant
@@ -41,6 +44,26 @@ from tests.cells import (
     semiconductor,
     stack,
 )
+from tests.validation.record import compare, curve
+
+
+def first_integral(field, volts):
+    """Distances [m] from where the potential [V] is the first of `volts` to each of them, by quadrature of dphi/E."""
+    x = [0.0]
+    for one, other in itertools.pairwise(volts):
+        x.append(x[-1] + abs(quad(lambda phi: 1 / field(phi), one, other, epsabs=0, epsrel=1e-9)[0]))
+    return np.array(x)
+
+
+def lattice_field(sites, theta, eps):
+    """Size of the field [V m-1] over the potential against the bulk [V] in a lattice gas (A03)."""
+
+    def field(volts):
+        u = volts * FARADAY / (GAS * T)
+        energy = np.log(1 - theta + theta * np.exp(-u)) + theta * u
+        return np.sqrt(2 * GAS * T * sites * energy / (eps * VACUUM_PERMITTIVITY))
+
+    return field
 
 
 def charge(solution):
@@ -62,16 +85,22 @@ def test_gouy_chapman_charge_profile_and_capacitance(reference):
     """A01."""
     case = reference["A01"]["reference"]
     cell = half_space(salt(100.0, eps=78.49), 40e-9, [CATION, ANION])
-    assert float(debye_length(cell.layers[0].material, T)) == pytest.approx(case["lamD_m"], rel=1e-10)
+    compare("A01", "Debye length", debye_length(cell.layers[0].material, T), case["lamD_m"], 1e-10)
     cell, solution = resolved(cell, voltage=-0.1)
-    assert -charge(solution) == pytest.approx(case["q_C_m2"], rel=1e-4)
-    assert capacitance(cell, 0.1) == pytest.approx(case["C_F_m2"], rel=1e-4)
-    assert capacitance(cell, 0.0) == pytest.approx(case["C0_F_m2"], rel=1e-4)
+    compare("A01", "charge", -charge(solution), case["q_C_m2"], 1e-4)
+    compare("A01", "capacitance at 0.1 V", capacitance(cell, 0.1), case["C_F_m2"], 1e-4)
+    compare("A01", "capacitance at 0 V", capacitance(cell, 0.0), case["C0_F_m2"], 1e-4)
     shape = profiles(cell, solution.state)
+    x, potential = np.asarray(shape.x), np.asarray(shape.potential) + 0.1
     for multiple, name in ((1, "phi_at_lamD_V"), (3, "phi_at_3lamD_V")):
-        phi = np.interp(multiple * case["lamD_m"], shape.x, shape.potential + 0.1)
         # linear interpolation between nodes adds h^2 phi''/8: an order of magnitude above the solution's own error
-        assert phi == pytest.approx(case[name], rel=5e-4)
+        compare("A01", f"φ({multiple} λ)", np.interp(multiple * case["lamD_m"], x, potential), case[name], 5e-4)
+    thermal = GAS * T / FARADAY
+    exact = 4 * thermal * np.arctanh(np.tanh(0.1 / (4 * thermal)) * np.exp(-x / case["lamD_m"]))
+    near = x < 5 * case["lamD_m"]
+    compare("A01", "φ on all nodes within 5 λ", potential[near], exact[near], 1e-4, scale=0.1)
+    axes = "x [nm]", "potential against the bulk [V]"
+    curve("A01", "φ", axes, (x[near] * 1e9, potential[near]), (x[near] * 1e9, exact[near]))
 
 
 @pytest.mark.parametrize("surface", [-0.5, -0.1, 0.1, 0.5])
@@ -80,20 +109,24 @@ def test_lattice_gas_space_charge(reference, surface):
     case, parameters = reference["A03"]["reference"], reference["A03"]["parameters"]
     material = lattice(parameters["N_sites"], parameters["theta_bulk"])
     cell = half_space(material, 200e-9, [LITHIUM])
-    assert float(debye_length(material, T)) == pytest.approx(case["lamD_m"], rel=1e-10)
+    compare("A03", "Debye length", debye_length(material, T), case["lamD_m"], 1e-10)
     default = equilibrium(cell, voltage=-surface)
     name = f"phi_s={surface} V"
-    assert charge(default) == pytest.approx(case[f"q({name})_C_m2"], rel=3e-4)
+    compare("A03", f"charge at {surface} V, first mesh", charge(default), case[f"q({name})_C_m2"], 3e-4)
     cell, solution = resolved(cell, voltage=-surface)
-    assert charge(solution) == pytest.approx(case[f"q({name})_C_m2"], rel=2e-5)
-    assert capacitance(cell, surface) == pytest.approx(case[f"C({name})_F_m2"], rel=1e-4)
+    compare("A03", f"charge at {surface} V", charge(solution), case[f"q({name})_C_m2"], 2e-5)
+    compare("A03", f"capacitance at {surface} V", capacitance(cell, surface), case[f"C({name})_F_m2"], 1e-4)
     occupancy = float(profiles(cell, solution.state).occupancy[0, 0])
     expected = case[f"occ_surface({surface} V)"]
-    assert (
-        1 - occupancy == pytest.approx(1 - expected, rel=1e-3)
-        if surface < 0
-        else occupancy == pytest.approx(expected, rel=1e-6)
-    )
+    if surface < 0:
+        compare("A03", f"empty sites at {surface} V", 1 - occupancy, 1 - expected, 1e-7)
+    else:
+        compare("A03", f"occupancy at {surface} V", occupancy, expected, 1e-10)
+    theta, volts = parameters["theta_bulk"], np.linspace(-0.5, 0.5, 101)
+    field = lattice_field(parameters["N_sites"], theta, parameters["eps_r"])
+    exact = -np.sign(volts) * parameters["eps_r"] * VACUUM_PERMITTIVITY * field(volts)
+    axes = "surface potential [V]", "charge [C m⁻²]"
+    curve("A03", "charge", axes, ([surface], [charge(solution)]), (volts, exact))
 
 
 def depleted(material, species, band, thickness):
@@ -129,7 +162,7 @@ def test_depletion_resistance_is_exponential_in_the_band_bending(reference, band
     excess, total = excess_resistance(cell)
     # the neutral layer's own resistance is subtracted, so the tolerance counts relative to the larger of the two
     expected = reference["A03"]["reference"][name]
-    assert excess == pytest.approx(expected, abs=1e-4 * max(abs(expected), total))
+    compare("A03", f"resistance at {band} V", excess, expected, 1e-4, scale=max(abs(expected), total))
 
 
 def test_mott_schottky_depletion_exactly(reference):
@@ -140,12 +173,25 @@ def test_mott_schottky_depletion_exactly(reference):
     material = Material("donor-doped", (carrier,), parameters["eps_r"], neutral_charge((carrier,)))
     thickness = 100e-9
     cell, solution = resolved(half_space(material, thickness, [ELECTRON]), voltage=parameters["V_bend"])
-    assert charge(solution) == pytest.approx(case["Q_exact_C_m2"], rel=1e-4)
-    assert capacitance(cell, -parameters["V_bend"]) == pytest.approx(case["C_exact_F_m2"], rel=1e-4)
+    compare("A04", "charge", charge(solution), case["Q_exact_C_m2"], 1e-4)
+    compare("A04", "capacitance", capacitance(cell, -parameters["V_bend"]), case["C_exact_F_m2"], 1e-4)
+    shape, thermal = profiles(cell, solution.state), GAS * T / FARADAY
+    eps = VACUUM_PERMITTIVITY * parameters["eps_r"]
+
+    def field(volts):
+        u = volts / thermal
+        return np.sqrt(2 * GAS * T * donors / eps * (np.expm1(-u) + u))
+
+    volts = np.linspace(parameters["V_bend"], 0.01, 60)
+    x, bent = first_integral(field, volts), parameters["V_bend"] - np.asarray(shape.potential)
+    compare("A04", "potential", np.interp(x, shape.x, bent), volts, 5e-4)
+    inside = np.asarray(shape.x) < x[-1]
+    axes = "x [nm]", "band bending [V]"
+    curve("A04", "bending", axes, (np.asarray(shape.x)[inside] * 1e9, bent[inside]), (x * 1e9, volts))
     cell = depleted(material, [ELECTRON], -parameters["V_bend"], thickness)
     excess, _ = excess_resistance(cell)
     sigma = FARADAY**2 * 1e-6 * donors / (GAS * T)
-    assert excess * sigma == pytest.approx(case["int_exp_u_minus1_dx_m"], rel=1e-4)
+    compare("A04", "excess resistance", excess * sigma, case["int_exp_u_minus1_dx_m"], 1e-4)
 
 
 def test_donnan_equilibrium_of_a_charged_layer(reference):
@@ -164,12 +210,22 @@ def test_donnan_equilibrium_of_a_charged_layer(reference):
     )
     cell, state = resolved(cell, voltage=case["phi_Donnan_V"])
     shape = profiles(cell, state.state)
-    assert float(shape.potential[-1]) == pytest.approx(case["phi_Donnan_V"], rel=1e-6)
-    assert float(shape.concentration[0, -1]) == pytest.approx(case["c_plus_inside"], rel=1e-6)
-    assert float(shape.concentration[1, -1]) == pytest.approx(case["c_minus_inside"], rel=1e-6)
     nodes = cell.layers[0].nodes
-    assert float(shape.potential[nodes]) == pytest.approx(case["phi_interface_V"], rel=1e-4)
+    compare("A17", "Donnan potential", shape.potential[-1], case["phi_Donnan_V"], 1e-10)
+    compare("A17", "cations inside", shape.concentration[0, -1], case["c_plus_inside"], 1e-10)
+    compare("A17", "anions inside", shape.concentration[1, -1], case["c_minus_inside"], 1e-10)
+    compare("A17", "potential of the junction", shape.potential[nodes], case["phi_interface_V"], 1e-4)
     assert float(shape.potential[nodes]) == float(shape.potential[nodes - 1])
+    x, potential = np.asarray(shape.x[:nodes]), np.asarray(shape.potential[:nodes])
+    thermal, length = GAS * T / FARADAY, float(debye_length(solution_side, T))
+    decay = np.exp(-(x[-1] - x) / length)
+    exact = 4 * thermal * np.arctanh(np.tanh(case["phi_interface_V"] / (4 * thermal)) * decay)
+    near = decay > 1e-3
+    compare("A17", "φ in the solution", potential[near], exact[near], 3e-4)
+    axes = "x from the junction [nm]", "potential [V]"
+    all_near = np.abs(np.asarray(shape.x) - x[-1]) < 7 * length
+    ours = (np.asarray(shape.x)[all_near] - x[-1]) * 1e9, np.asarray(shape.potential)[all_near]
+    curve("A17", "φ", axes, ours, ((x[near] - x[-1]) * 1e9, exact[near]))
 
 
 def test_pn_junction(reference):
@@ -191,11 +247,26 @@ def test_pn_junction(reference):
         ],
     )
     cell, solution = resolved(cell)
-    assert float(solution.state.voltage) == pytest.approx(case["Vbi_V"], rel=1e-9)
-    field = abs(float(solution.state.displacement[1])) / (p["eps_r"] * VACUUM_PERMITTIVITY)
-    assert field == pytest.approx(case["Emax_exact_V_m"], rel=1e-4)
-    junction = float(solution.state.phi[cell.layers[0].nodes] - solution.state.phi[0])
-    assert junction == pytest.approx(case["phi_junction_minus_p_bulk_V"], rel=1e-4)
+    compare("A18", "built-in potential", solution.state.voltage, case["Vbi_V"], 1e-9)
+    eps = p["eps_r"] * VACUUM_PERMITTIVITY
+    compare("A18", "largest field", abs(float(solution.state.displacement[1])) / eps, case["Emax_exact_V_m"], 1e-4)
+    nodes = cell.layers[0].nodes
+    potential, x = np.asarray(solution.state.phi), np.asarray(profiles(cell, solution.state).x)
+    step = potential[nodes] - potential[0]
+    compare("A18", "potential of the junction", step, case["phi_junction_minus_p_bulk_V"], 1e-4)
+    thermal = GAS * T / FARADAY
+    faces = 0.5 * (x[nodes + 1 :] + x[nodes:-1]) - 300e-9
+    field = -np.diff(potential[nodes:]) / np.diff(x[nodes:])
+
+    def exact(volts):  # below the bulk of the donor-doped side
+        u = volts / thermal
+        few = ni**2 / electrons
+        return np.sqrt(2 * GAS * T / eps * (electrons * (np.expm1(-u) + u) + few * (np.expm1(u) - u)))
+
+    volts = np.linspace(case["Vbi_V"] - case["phi_junction_minus_p_bulk_V"], 0.005, 60)
+    depth, shown = first_integral(exact, volts), faces < 350e-9
+    axes = "x from the junction [nm]", "field in the n side [V m⁻¹]"
+    curve("A18", "E", axes, (faces[shown] * 1e9, np.abs(field[shown])), (depth * 1e9, exact(volts)))
 
 
 @pytest.mark.parametrize("difference", [0.1, 0.5, -0.5, "soft"])
@@ -221,18 +292,30 @@ def test_ionic_heterojunction(reference, difference):
         ],
     )
     cell, solution = resolved(cell)
-    assert float(solution.state.voltage) == pytest.approx(volts, rel=1e-9)
+    compare("A19", f"{name}, voltage", solution.state.voltage, volts, 1e-9)
     n = cell.layers[0].nodes
     shape = profiles(cell, solution.state)
     # the charge of phase 1 is -(displacement at the junction) because its bulk has no field
-    q1 = float(solution.state.displacement[1])
-    assert q1 == pytest.approx(case[f"{name}: q1_C_m2"], rel=1e-4)
+    compare("A19", f"{name}, charge", solution.state.displacement[1], case[f"{name}: q1_C_m2"], 1e-4)
     suffix = "_V" if soft else "(rel bulk 1)_V"
-    assert float(shape.potential[n - 1]) == pytest.approx(case[f"{name}: phi_s1{suffix}"], rel=1e-4)
+    compare("A19", f"{name}, φ left", shape.potential[n - 1], case[f"{name}: phi_s1{suffix}"], 1e-4)
+    right = case["soft: phi_s2_V"] if soft else case[f"{name}: phi_s2(rel bulk 2)_V"]
+    compare("A19", f"{name}, φ right", shape.potential[n] - volts, right, 1e-4)
     if not soft:
-        assert float(shape.potential[n]) - volts == pytest.approx(case[f"{name}: phi_s2(rel bulk 2)_V"], rel=1e-4)
-        assert float(shape.occupancy[0, n - 1]) == pytest.approx(case[f"{name}: occ1"], rel=1e-3)
-        assert float(shape.occupancy[0, n]) == pytest.approx(case[f"{name}: occ2"], rel=1e-4)
+        compare("A19", f"{name}, θ left", shape.occupancy[0, n - 1], case[f"{name}: occ1"], 1e-4)
+        compare("A19", f"{name}, θ right", shape.occupancy[0, n], case[f"{name}: occ2"], 1e-4)
+    x = (np.asarray(shape.x) - thickness[0]) / np.where(np.asarray(shape.layer) == 0, *np.array(thickness) / 60)
+    near, axes = np.abs(x) < 8, ("x from the junction [Debye lengths]", "potential against bulk 1 [V]")
+    ours = x[near], np.asarray(shape.potential)[near]
+    exact = []
+    for side, surface, sign, length in zip(
+        sides, (case[f"{name}: phi_s1{suffix}"], right), (-1, 1), thickness, strict=True
+    ):
+        down = surface * np.geomspace(1, 1e-2, 40)
+        depth = first_integral(lattice_field(side["N"], side["th"], side["er"]), down)
+        exact.append((sign * depth / (length / 60), down + (volts if sign > 0 else 0)))
+    both = [np.concatenate([left[::-1], right]) for left, right in zip(*exact, strict=True)]
+    curve("A19", name, axes, ours, both)
 
 
 @pytest.mark.parametrize("name", ["LLZO", "Li2CO3"])
@@ -254,15 +337,25 @@ def test_lithium_metal_on_a_solid_electrolyte(reference, name):
     cell, solution = resolved(cell, voltage=case["phi_inf"])
     thermal = float(cell.thermal_voltage)
     slope = -charge(solution) * unit / (case["eps_r"] * VACUUM_PERMITTIVITY * thermal)
-    assert slope == pytest.approx(case["fprime0"], rel=1e-4)
+    compare("C01", f"{name}, field at the metal", slope, case["fprime0"], 1e-4)
     # published with the code, in round constants (kT in four digits)
-    assert -charge(solution) / ELEMENTARY_CHARGE * 1e-18 == pytest.approx(case["sigma_e_nm2"], rel=1e-4)
+    found = -charge(solution) / ELEMENTARY_CHARGE * 1e-18
+    compare("C01", f"{name}, charge", found, case["sigma_e_nm2"], 1e-4)
+    mean = charge(solution) / case["phi_inf"] * 100
+    compare("C01", f"{name}, integral capacitance", mean, case["C_uF_cm2"], 1e-4)
     shape = profiles(cell, solution.state)
+    x, potential = np.asarray(shape.x)[1:], np.asarray(shape.potential)[1:]
     # where the curve is flat a millivolt is a nanometre: compare the potential at the published depth
-    for volts, depth in (
-        (1.24, case["x_at_1p24V_A"]),
-        (1.62, case["x_at_1p62V_A"]),
-        (case["phi_inf"] / 2, case["x_at_half_A"]),
-    ):
-        found = np.interp(np.log(depth * 1e-10), np.log(np.asarray(shape.x)[1:]), np.asarray(shape.potential)[1:])
-        assert found == pytest.approx(volts, rel=2e-4)
+    volts = np.array([1.24, 1.62, case["phi_inf"] / 2])
+    depth = np.array([case["x_at_1p24V_A"], case["x_at_1p62V_A"], case["x_at_half_A"]]) * 1e-10
+    compare("C01", f"{name}, potential in depth", np.interp(np.log(depth), np.log(x), potential), volts, 2e-4)
+
+    def field(volts):  # against the bulk
+        f = volts / thermal
+        energy = np.logaddexp(f, np.log(weight)) + np.logaddexp(-f, np.log(weight)) - 2 * np.log1p(weight)
+        return thermal / unit * np.sqrt(2 * energy)
+
+    volts = case["phi_inf"] * np.geomspace(1, 1e-3, 80)
+    axes, shown = ("x [nm]", "potential against the metal [V]"), x > 1e-11
+    exact = first_integral(field, volts)[1:] * 1e9, case["phi_inf"] - volts[1:]
+    curve("C01", name, axes, (x[shown] * 1e9, potential[shown]), exact, ("log", "linear"))
