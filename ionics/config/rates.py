@@ -205,10 +205,12 @@ class Interphase(Mapping):
     """A decomposition layer that grows with its driving force, and dissolves in part when that is gone."""
 
     driven_by: str = Field(
-        description="The reaction whose affinity drives it, charge balanced.", examples=["nothing <-> Li"]
+        description="The reaction whose affinity drives it, charge balanced. That of 'nothing <-> Li' is -mu of "
+        "lithium: its voltage against lithium metal.",
+        examples=["nothing <-> Li"],
     )
     threshold: MolarEnergy = Field(
-        0.0, description="Affinity at which the layer comes to rest `reference` thick.", examples=["-4.5 eV"]
+        0.0, description="Affinity at which the layer comes to rest `reference` thick.", examples=["4.5 eV"]
     )
     resistivity: Law[Resistivity] = Field(description="Of the layer.", examples=["1e7 ohm cm"])
     rate: Law[Speed] = Field(description="Of growth at the threshold.", examples=["1 nm/h"])

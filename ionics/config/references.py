@@ -241,7 +241,7 @@ def _junction(config: Config, path: Steps, junction: Junction, before: Layer, be
             named |= charges.keys()
             yield config.document.problem((*path, "reactions", equation), error.problem, error.valid, value=equation)
     for name in charges:
-        if name not in named:
+        if name not in named and name not in known:
             valid = f"reactions: {{e- <-> {name}: {{law: ...}}}}"
             yield config.document.problem((*path, "states", name), "no reaction names it", valid, value=name)
     if junction.film and junction.film.interphase:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -229,6 +230,8 @@ def _conductance(spot: Spot, stack, j: int, m: int) -> float:
 
 def _activities(stack, j: int, reaction):
     """ln of bulk occupancies consumed times empty sites filled, forward and backward; a metal counts as one."""
+    import jax.numpy as jnp
+
     from ionics.transport.balance import log_activities
 
     terms = []
@@ -236,7 +239,7 @@ def _activities(stack, j: int, reaction):
         if 0 <= side < len(stack.layers):
             material = stack.layers[side].material
             terms += [(_bulk_filling(material, name, stack.temperature), sign * nu) for name, nu in counts]
-    return log_activities(terms, np.zeros(()))
+    return log_activities(terms, jnp.zeros(()))
 
 
 def details(config: Config, stack) -> Iterator[Detail]:
@@ -275,6 +278,8 @@ def _turnover(material, reaction, temperature) -> str:
 
 def _driven(material, reaction, temperature) -> tuple[float, float]:
     """Affinity [J mol-1] and net rate [mol m-3 s-1] of a bulk reaction at the stated composition."""
+    import jax.numpy as jnp
+
     from ionics.config.assembly import bulk_affinity
     from ionics.transport.balance import log_activities
 
@@ -285,7 +290,7 @@ def _driven(material, reaction, temperature) -> tuple[float, float]:
         for name, nu in half
     ]
     amounts = {c.species.name: c.sites * c.occupancy for c in material.carriers}
-    logs = log_activities(terms, np.zeros(()))
+    logs = log_activities(terms, jnp.zeros(()))
     rate = reaction.law.rate(affinity / (GAS * temperature), *logs, amounts, temperature)
     return float(affinity), float(rate)
 
@@ -389,21 +394,22 @@ def _concentration(material, name: str):
 
 def _coarse_profiles(layer, temperature) -> Iterator[str]:
     """Profiles that change by more than the mesh can follow from node to node."""
+    from ionics.transport.adapt import sampled
+
     x = np.asarray(layer.positions())
     for profile in layer.profiles:
         for curve, scale in ((profile.energy, 1 / (GAS * float(temperature))), (profile.log_diffusivity, 1.0)):
             if curve is None:
                 continue
-            points = np.sort(np.concatenate([x, np.asarray(curve.knots)]))
-            between = np.searchsorted(x, points[(points > 0) & (points < x[-1])], side="right")
-            values = scale * np.asarray(curve(points[(points > 0) & (points < x[-1])]))
-            widest = max((np.ptp(values[between == k]) for k in np.unique(between)), default=0.0)
-            ends = scale * np.abs(np.diff(np.asarray(curve(x)))).max()
-            if max(widest, ends) > STEEPEST:
+            points = np.unique(np.concatenate([x, np.clip(np.asarray(curve.knots), 0, x[-1])]))
+            values = scale * sampled(curve, points)
+            node = np.searchsorted(points, x)  # where the nodes stand among nodes and knots
+            steepest = max(np.ptp(values[a : b + 1]) for a, b in pairwise(node))
+            if steepest > STEEPEST:
                 more = 2 * layer.nodes - 1
                 way = f"write nodes: {more} or more" if more <= MOST_NODES else "smooth it"
                 yield (
-                    f"{layer.name}: the profile of {profile.species} changes by {max(widest, ends):.2g} RT between two "
+                    f"{layer.name}: the profile of {profile.species} changes by {steepest:.2g} RT between two "
                     f"nodes of the mesh; {way}"
                 )
 

@@ -6,6 +6,7 @@ import equinox as eqx
 import numpy as np
 
 from ionics.constants import GAS, VACUUM_PERMITTIVITY
+from ionics.laws import Curve
 from ionics.transport.balance import node_ranges, profiles
 from ionics.transport.equilibrium import Occupancies, checked, equilibrium
 from ionics.transport.grid import crowded
@@ -85,11 +86,19 @@ def along(layer: Layer, lengths: tuple[float, float], temperature: float) -> np.
     inside = np.interp(knots[(knots > 0) & (knots < thickness)], x, even)
     where = np.unique(np.concatenate([even, inside]))
     x = np.interp(where, even, x)
-    change = np.sum([scale * np.asarray(curve(x)) for curve, scale in curves], axis=0)
+    change = np.sum([scale * sampled(curve, x) for curve, scale in curves], axis=0)
     where, x, change = (v[np.append(True, np.diff(x) > 0)] for v in (where, x, change))
     return np.interp(
         np.linspace(0, 1, layer.nodes), np.linspace(0, 1, len(x)), crowded(where, np.diff(x), change, change, SHARE)
     )
+
+
+def sampled(curve: Curve, x: np.ndarray) -> np.ndarray:
+    """A curve at many points, without compiling for their number."""
+    from scipy.interpolate import PchipInterpolator
+
+    knots = np.asarray(curve.knots)
+    return PchipInterpolator(knots, np.asarray(curve.values))(np.clip(x, knots[0], knots[-1]))
 
 
 def _field_lengths(stack: Stack, solution: Solution) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -33,6 +34,7 @@ def fermi_dirac(u: Values) -> tuple[Values, Values]:
     return jnp.exp(log), log
 
 
+@jax.jit
 def inverse_fermi_dirac(theta: Values) -> Values:
     """u with F(u) = theta."""
     theta = jnp.asarray(theta, float)

@@ -101,6 +101,120 @@ stack:
   right: {contact: reservoir, law: linear, resistance: 2 ohm cm^2}
 """
 
+MIXED = """\
+temperature: 500 K
+materials:
+  host:
+    permittivity: 12
+    lattice_spacing: 0.3 nm
+    carriers:
+      Li_i: {charge: 1, statistics: lattice, sublattice: gaps, sites: 2e4 mol/m^3, occupancy: 0.1, conductivity: 1 S/m}
+      Na_i:
+        charge: 1
+        statistics: lattice
+        sublattice: gaps
+        sites: 2e4 mol/m^3
+        occupancy: 0.3
+        diffusivity: 1e-12 m^2/s
+      V_Li: {charge: -1, statistics: lattice, sites: 2e4 mol/m^3, occupancy: 1e-6, diffusivity: 1e-11 m^2/s}
+      e-: {charge: -1, statistics: fermi-dirac, sites: 1e19/cm^3, occupancy: 2, diffusivity: 1e-6 m^2/s}
+      h+: {charge: 1, statistics: dilute, sites: 1e19/cm^3, occupancy: 1e-6, diffusivity: 1e-9 m^2/s}
+      trapped: {charge: -1, statistics: lattice, mobility: immobile, sites: 1e18/cm^3, occupancy: 0.1}
+    reactions:
+      nothing <-> Li_i + V_Li:
+        law: mass-action
+        rate_constant: {value: 1e6 mol/m^3/s, activation_energy: 0.5 eV, temperature: 300 K}
+      e- + h+ <-> nothing:
+        law: shockley-read-hall
+        electron_lifetime: 1 us
+        hole_lifetime: 2 us
+        n1: 1e16/m^3
+        p1: 1e15/m^3
+      e- <-> trapped: {law: mass-action, rate_constant: 1e5 mol/m^3/s, equilibrium: standard potentials}
+      nothing <-> e- + h+: {law: generation, rate: 1e20/cm^3/s}
+  grown:
+    permittivity: 20
+    carriers:
+      Li:
+        charge: 0
+        statistics: regular-solution
+        interaction: 0.15 eV
+        mobility: chemical
+        sites: 2e4 mol/m^3
+        occupancy: 0.4
+        diffusivity_over_occupancy:
+          occupancy: [0.1, 0.4, 1]
+          diffusivity: [1e-14 m^2/s, 1e-15 m^2/s, 1e-16 m^2/s]
+          activation_energy: 0.3 eV
+          temperature: 300 K
+        stress:
+          molar_volume: 2e-6 m^3/mol
+          modulus: 100 GPa
+          poisson: 0.25
+          occupancy: 0.5
+          residual: -50 MPa
+          pressure: 1 MPa
+      e-: {charge: -1, statistics: dilute, sites: 2e4 mol/m^3, occupancy: 0.1, conductivity: 1 S/m}
+  salt:
+    permittivity: 10
+    carriers:
+      Li+: {charge: 1, statistics: dilute, sites: 6e4 mol/m^3, occupancy: 0.2, conductivity: 1e-4 S/m}
+      n-: {charge: -1, statistics: dilute, sites: 6e4 mol/m^3, occupancy: 0.2, diffusivity: 1e-15 m^2/s}
+    reactions:
+      nothing <-> Li+ + n-:
+        law: weak-electrolyte
+        recombination: 1e-8 m^3/mol/s
+        total: 6e4 mol/m^3
+        dissociation: 0.18
+stack:
+  left:
+    contact: lithium
+    law: marcus
+    eyring: {barrier: 0.5 eV, site_density: 1e19/m^2}
+    reorganisation_energy: 1 eV
+    film: {resistance: 5 ohm cm^2}
+  layers:
+    - name: sep
+      material: salt
+      thickness: 1 um
+      nodes: 41
+      profiles:
+        Li+: {core: {position: 0.5 um, width: 1 nm, depth: 0.3 eV, diffusivity_factor: 0.1}}
+    - {name: film, material: grown, thickness: 100 nm, nodes: 41}
+    - name: mixed
+      material: host
+      thickness: 1 um
+      nodes: 41
+      profiles:
+        Li_i:
+          energy: {position: [0 nm, 1 nm, 2 nm], energy: [-0.2 eV, -0.1 eV, 0 eV]}
+          diffusivity: {position: [0 nm, 2 nm], factor: [0.1, 1]}
+  junctions:
+    sep | film:
+      reactions:
+        Li+ + e- <-> Li:
+          law: marcus-hush-chidsey
+          exchange_current: 1 A/m^2
+          reorganisation_energy: 0.5 eV
+          occupancy_dependent: true
+      film:
+        interphase:
+          driven_by: nothing <-> Li
+          threshold: 4.5 eV
+          resistivity: 1e7 ohm cm
+          rate: 1 nm/h
+          reference: 1 nm
+          initial: {reversible: 0.1 nm, permanent: 1 pm}
+    film | mixed:
+      reactions:
+        e-(film) <-> trap: {law: butler-volmer, exchange_current: 1 A/m^2, occupancy_dependent: true}
+        e-(mixed) <-> trap: {law: butler-volmer, exchange_current: 2 A/m^2, occupancy_dependent: true}
+      states:
+        trap: {charge: -1, density: 1e17/m^2, level: -0.1 eV}
+  right: {contact: ohmic}
+study: {}
+"""
+
 CIRCUIT = """\
 fit:
   data: spectra/*.csv
@@ -118,7 +232,7 @@ fit:
   arrhenius: [R1, R2]
 """
 
-GOOD = {"cell": CELL, "ceramic": CERAMIC, "circuit": CIRCUIT}
+GOOD = {"cell": CELL, "ceramic": CERAMIC, "mixed": MIXED, "circuit": CIRCUIT}
 
 
 def read(tmp_path, text, *overrides):
