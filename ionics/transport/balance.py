@@ -285,7 +285,7 @@ def _affinity(consumed, produced, left: _Side, right: _Side) -> Scalar:
 
 def storage(stack: Stack, state: State, flowing: Flows | None = None) -> State:
     """Amounts per area: carriers in the cells of their nodes [mol m-2], films [m] and states [mol m-2] of junctions,
-    charge on the right metal [C m-2].
+    charge that has gone into the right metal [C m-2], right of the charge of its junction.
 
     flowing: what `flows` gives for this state, where it is at hand.
     """
@@ -301,7 +301,7 @@ def storage(stack: Stack, state: State, flowing: Flows | None = None) -> State:
         rate=jnp.zeros_like(state.rate),
         surface=_by_slot(state, [flow.held for flow in junctions]),
         displacement=jnp.zeros_like(state.displacement),
-        voltage=state.displacement[-1],
+        voltage=state.displacement[-1] + junctions[-1].charge,
         current=jnp.zeros(()),
     )
 
