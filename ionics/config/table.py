@@ -61,7 +61,7 @@ class JunctionRow:
     name: str
     laws: tuple[tuple[str, str], ...]  # (what crosses, law)
     blocked: tuple[str, ...]  # carriers that stop here
-    resistance: float  # ohm m2 near equilibrium, of all crossings that carry charge in parallel; infinite if none
+    resistance: float  # ohm m2 near equilibrium: crossings that carry charge in parallel, and a film; infinite if none
     step: float  # V, phi_right - phi_left across the face
     flat_band: bool  # assumed, not stated
     compact_layer: str
@@ -198,7 +198,7 @@ def _junction(spot: Spot, stack, j: int) -> JunctionRow:
         name=spot.name,
         laws=tuple((crossing.label, crossing.rate.law) for crossing in spot.crossings),
         blocked=spot.blocked,
-        resistance=1 / conductance if conductance else math.inf,
+        resistance=1 / conductance + _film(stack, j) if conductance else math.inf,
         step=float(stack.junctions[j].step) + 0.0,  # no minus sign before a zero
         flat_band=_assumes_flat_band(spot, stack, j),
         compact_layer=written,
@@ -252,16 +252,21 @@ def details(config: Config, stack) -> Iterator[Detail]:
             yield Detail(layer.name, equation, f"{rate.law}, {turnover}")
         for name, profile in entry.profiles.items():
             yield Detail(layer.name, f"profile of {name}", _profile(profile))
-    for spot, junction in zip(spots(config), stack.junctions, strict=True):
+    for j, spot in enumerate(spots(config)):
         film = spot.face.film
         if film is not None:
-            ohms = float(junction.film.resistance(junction.film.start(), stack.temperature))
             kind = f"interphase driven by {film.interphase.driven_by}, now " if film.interphase else ""
-            yield Detail(spot.name, "film", f"{kind}{ohms * 1e4:.4g} ohm cm^2")
+            yield Detail(spot.name, "film", f"{kind}{_film(stack, j) * 1e4:.4g} ohm cm^2")
         for name, state in spot.states.items():
             level = state.level.value if state.level else 0.0
             value = f"charge {state.charge:+d}, {state.density.value * AVOGADRO:.3g} /m^2, level {_ev(level)}"
             yield Detail(spot.name, f"state {name}", value)
+
+
+def _film(stack, j: int) -> float:
+    """Resistance of the film of a junction as it was made [ohm m2]."""
+    film = stack.junctions[j].film
+    return float(film.resistance(film.start(), stack.temperature))
 
 
 def _turnover(material, reaction, temperature) -> str:

@@ -274,6 +274,7 @@ def test_the_table_shows_what_else_there_is(checked):
     assert found["left contact", "film"] == "5 ohm cm^2"
     assert found["sep | film", "film"] == "interphase driven by nothing <-> Li, now 0.101 ohm cm^2"
     assert found["film | mixed", "state trap"] == "charge -1, 1e+17 /m^2, level -0.1 eV"
+    assert checked.junctions[0].resistance == pytest.approx(5e-4, rel=1e-3)  # the hop itself is fast
     rows = {row.name: row for row in checked.layers[2].carriers}
     assert rows["e-"].kind == "fermi-dirac, vehicle"
     assert rows["Li_i"].conductivity == pytest.approx(1.0, rel=1e-9)

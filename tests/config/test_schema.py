@@ -8,7 +8,7 @@ import pytest
 from ionics.config import schema
 from ionics.config.document import parse
 
-from .files import CELL, GOOD
+from .files import CELL, GOOD, MIXED
 
 EXPORTED = Path(__file__).parents[2] / "docs" / "ionics.schema.json"
 
@@ -45,6 +45,26 @@ def test_the_schema_knows_every_part():
 @pytest.mark.parametrize("name", GOOD)
 def test_good_files_satisfy_it(name):
     assert violations(GOOD[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("    reorganisation_energy: 1 eV\n", ""),
+        ("    reorganisation_energy: 1 eV\n", "    reorganisation_energy: 1 eV\n    alpha: 0.4\n"),
+        ("    eyring: {barrier: 0.5 eV, site_density: 1e19/m^2}\n", ""),
+        ("{law: generation, rate: 1e20/cm^3/s}", "{law: generation}"),
+        ("{law: generation, rate: 1e20/cm^3/s}", "{law: mass-action, rate: 1e20/cm^3/s}"),
+        ("statistics: fermi-dirac", "statistics: fermi"),
+        ("equilibrium: standard potentials", "equilibrium: somewhere"),
+        ("width: 1 nm", "widths: 1 nm"),
+        ("poisson: 0.25", "poisson: 0.75"),
+        ("density: 1e17/m^2", "density: 17"),
+    ],
+)
+def test_mistakes_of_the_wider_physics_violate_it(good, bad):
+    assert good in MIXED
+    assert violations(MIXED.replace(good, bad, 1))
 
 
 @pytest.mark.parametrize(
