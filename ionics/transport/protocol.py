@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -171,6 +173,65 @@ class Protocol(eqx.Module):
         return Protocol(self.steps * count)
 
 
+class Task(eqx.Module):
+    """One step of a protocol as arrays of a common shape, so that all steps share compiled code."""
+
+    terminal: Terminal
+    signal: Signal
+    temperature: Signal
+    duration: Float[Array, ""]
+    stops: Float[Array, " time"]  # times to save at, padded with infinity
+    weights: Float[Array, "cutoff observable"]
+    levels: Float[Array, " cutoff"]
+
+    def drive(self, t: Float[Array, ""]) -> Terminal:
+        """What is held at a time [s since the step began]."""
+        return eqx.tree_at(lambda d: d.value, self.terminal, self.signal(t))
+
+    def at(self, stack: Stack, t: Float[Array, ""]) -> Stack:
+        """The stack at the temperature of a time."""
+        return eqx.tree_at(lambda s: s.temperature, stack, self.temperature(t))
+
+    def longest(self) -> Float[Array, ""]:
+        """Longest time step that sees every oscillation [s]."""
+        return jnp.minimum(self.signal.longest(), self.temperature.longest())
+
+    def exceeded(self, seen: Observed) -> Float[Array, " cutoff"]:
+        """How far each cutoff is passed, in units of its level; negative before."""
+        values = jnp.where(jnp.any(self.weights != 0, axis=0), seen.values(), 0.0)
+        scale = jax.lax.stop_gradient(jnp.where(self.levels == 0, 1.0, jnp.abs(self.levels)))
+        return (self.weights @ values - self.levels) / scale
+
+
+def tasks(stack: Stack, protocol: Protocol) -> list[Task]:
+    """Every step of a protocol in the same shape."""
+    species = [s.name for s in stack.species]
+    most = max(len(step.cutoffs) for step in protocol.steps)
+    times = max((0 if step.save is None else step.save.shape[0]) for step in protocol.steps)
+    return [_task(stack, step, species, most, times) for step in protocol.steps]
+
+
+def _task(stack: Stack, step: Step, species: list[str], most: int, times: int) -> Task:
+    stops = jnp.full(times, jnp.inf)
+    if step.save is not None:
+        later = jnp.where(step.save > 0, step.save, jnp.inf)
+        stops = jnp.sort(stops.at[: later.shape[0]].set(later))
+    weights = np.zeros((most, len(PLAIN) + 2 * len(species)))
+    levels = [jnp.ones(())] * most
+    for n, cutoff in enumerate(step.cutoffs):
+        weights[n] = cutoff.weights(species)
+        levels[n] = cutoff.sign * cutoff.level
+    return Task(
+        terminal=step.terminal,
+        signal=step.signal,
+        temperature=hold(stack.temperature) if step.temperature is None else step.temperature,
+        duration=step.duration,
+        stops=stops,
+        weights=jnp.asarray(weights),
+        levels=jnp.stack(levels) if levels else jnp.zeros(0),
+    )
+
+
 def check(stack: Stack, protocol: Protocol) -> None:
     """Raise ValueError where a stack or a protocol has no answer in the time domain."""
     if not protocol.steps:
@@ -222,7 +283,7 @@ def cyclic_sweep(start: Number, first: Number, second: Number, rate: Number, cyc
     """Triangles of the voltage [V]: start -> first -> second -> start, at a rate [V s-1]."""
     steps = []
     corners = (start, first, second, start)
-    for begin, end in zip(corners, corners[1:], strict=False):
+    for begin, end in itertools.pairwise(corners):
         if not isinstance(begin, Tracer) and not isinstance(end, Tracer) and float(begin) == float(end):
             continue
         begin, end = jnp.asarray(begin, float), jnp.asarray(end, float)

@@ -51,10 +51,11 @@ def _method(order: int, rows: list[list[float]], embedded, jump_rows: list[list[
 
 
 def _third() -> Method:
-    """ESDIRK3(2)4L[2]SA of Kennedy and Carpenter; after a jump SDIRK of Alexander (SIAM J. Numer. Anal. 14 (1977) 1006).
+    """ESDIRK3(2)4L[2]SA of Kennedy and Carpenter (as below).
 
-    Both have the root g of 6 g^3 - 18 g^2 + 9 g = 1 that makes them L-stable. The rows follow from the conditions of
-    order 3 and stage order 2 with c3 = 3/5.
+    After a jump SDIRK of Alexander, SIAM J. Numer. Anal. 14 (1977) 1006. Both have the root g of
+    6 g^3 - 18 g^2 + 9 g = 1 that makes them L-stable. The rows follow from the conditions of order 3 and stage order 2
+    with c3 = 3/5.
     """
     g = float(np.sort(np.roots([6, -18, 9, -1]).real)[1])
     g -= (6 * g**3 - 18 * g**2 + 9 * g - 1) / (18 * g**2 - 36 * g + 9)
@@ -82,7 +83,7 @@ def _third() -> Method:
 def _fourth() -> Method:
     """ESDIRK4(3)6L[2]SA of Kennedy and Carpenter, Appl. Numer. Math. 136 (2019) 183 and NASA/TM-2016-219173.
 
-    After a jump SDIRK of order 4(3) of Hairer and Wanner, Solving Ordinary Differential Equations II (1996), table IV.6.5.
+    After a jump SDIRK of order 4(3) of Hairer and Wanner, Solving Ordinary Differential Equations II (1996), p. 100.
     """
     r = np.sqrt(2.0)
     embedded = [
