@@ -43,7 +43,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Show the v
 
 @app.command()
 def run(file: File, out: Out = None, overrides: Set = None) -> None:
-    """Solve the stack in FILE: equilibrium or steady state, and its impedance.
+    """Solve the stack in FILE: equilibrium, steady state or a protocol in time, and its impedance.
 
     Writes DIR/result.nc, config.yaml (resolved), PNG figures and report.html.
     """
@@ -53,6 +53,8 @@ def run(file: File, out: Out = None, overrides: Set = None) -> None:
         result = study.run(tell)
         _write(result, folder, tell)
     _say(result, folder)
+    if not result.attrs.get("complete", 1):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -9,8 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+IN_TIME = "protocol|voltage|sweep|losses|junctions|moments"
 OWN_FILES = re.compile(
-    r"result\.nc|config\.yaml|report\.html|(nyquist|bode|parts|profiles|fit|correlation|arrhenius)(-.*)?\.png"
+    rf"result\.nc|config\.yaml|report\.html|(nyquist|bode|parts|profiles|fit|correlation|arrhenius|{IN_TIME})(-.*)?\.png"
 )
 
 

@@ -35,3 +35,11 @@ def pretty_unit(unit: str) -> str:
     for text, sign in (("ohm", "Ω"), ("^2", "²"), ("^3", "³"), ("^-1", "⁻¹"), ("^-2", "⁻²")):
         unit = unit.replace(text, sign)
     return "" if unit == "1" else unit
+
+
+def duration(seconds: float) -> str:
+    """A time for a reader: `2.5 h`, `3.2 min`, `15 µs`."""
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return quantity(seconds, "s")

@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from ionics import plots, results
 from ionics.folder import replacing
-from ionics.quantity import plus_minus, pretty_unit, quantity
+from ionics.quantity import duration, plus_minus, pretty_unit, quantity
 from ionics.summary import contributions, reference_frequency, verdict
 
 CAPTIONS = {
@@ -24,10 +25,20 @@ CAPTIONS = {
     "parts": "Which element is which arc: real parts stacked, imaginary parts one by one.",
     "profiles": "Potential, concentrations and electrochemical potentials (each relative to its left end): the whole "
     "stack, then the junctions enlarged. A flat electrochemical potential means equilibrium.",
+    "protocol": "What the terminals saw, steps shaded in turn. Grey: the open-circuit voltage of the mean compositions.",
+    "voltage": "Voltage against the charge passed; full lines discharge, broken lines charge.",
+    "sweep": "Current while the voltage is swept; the first instants after a corner are left out.",
+    "losses": "Who eats the voltage. Below, voltage minus open circuit, split along the path of the current: what drops "
+    "of the electrochemical potential of its carrier in each layer, the affinities of reactions at junctions, and what "
+    "the uneven composition of an electrode takes. The parts add up.",
+    "junctions": "What the junctions store: thickness of films, filling of interface states.",
+    "moments": "Profiles, from early (dark) to late (light).",
     "fit": "Measured and fitted impedance, and the residuals relative to the fitted modulus.",
     "correlation": "Correlation of the fitted parameters: near ±1, the data determine only a combination of the two.",
     "arrhenius": "Conductivity (or conductance) times temperature against the inverse temperature.",
 }
+
+LONGEST_TABLE = 40  # steps
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2327; --soft: #5b6770; --line: #d8dee3; --paper: #ffffff; --tint: #f2f6f9;
@@ -64,8 +75,11 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
     """The report as HTML text."""
     ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
     kind = ds.attrs.get("kind", "run")
-    tables = {"run": _run_tables, "fit": _fit_tables, "series": _series_tables}[kind](ds)
-    title = ds.attrs.get("title") or {"run": "Stack", "fit": "Fit", "series": "Series of fits"}[kind]
+    tables = {"run": _run_tables, "protocol": _protocol_tables, "fit": _fit_tables, "series": _series_tables}[kind](ds)
+    title = (
+        ds.attrs.get("title")
+        or {"run": "Stack", "protocol": "Protocol", "fit": "Fit", "series": "Series of fits"}[kind]
+    )
     if kind == "fit" and ds.attrs.get("label"):
         title += f": {ds.attrs['label']}"
     body = [
@@ -94,6 +108,43 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
 def _run_tables(ds) -> list[str]:
     tables = [_parts_table(ds)] if "z_real" in ds else []
     return [*tables, _stack_table(ds)]
+
+
+def _protocol_tables(ds) -> list[str]:
+    """The steps, who took which part of the voltage in each, and the stack."""
+    head = ["", "step", "took", "ended by", "voltage at the end", "charge (mAh/cm²)"]
+    of, rows = ds.step_of_row.values, []
+    shown = range(min(ds.sizes["step"], LONGEST_TABLE))
+    for n in shown:
+        took = duration(float(ds.step_duration[n]))
+        volts = f"{float(ds.voltage.values[of == n][-1]):.4g} V"
+        passed = f"{float(ds.step_charge[n]) / 36000:.4g}"
+        rows.append([str(n + 1), str(ds.step_name.values[n]), took, str(ds.step_end.values[n]), volts, passed])
+    more = ds.sizes["step"] - len(shown)
+    caption = f"{more} more steps are in result.nc." if more else ""
+    counts = f"{ds.attrs['time_steps']} time steps, {ds.attrs['time_steps_rejected']} rejected."
+    tables = [_table("What was done", head, rows, f"Discharge counts positive. {caption} {counts}")]
+    if "overpotential" in ds:
+        tables.append(_losses_table(ds, shown))
+    return [*tables, *_run_tables(ds)]
+
+
+def _losses_table(ds, shown) -> str:
+    """Means over each step, in mV."""
+    of, t, parts = ds.step_of_row.values, ds.time.values, ds.overpotential.values * 1e3
+    columns = [k for k in range(parts.shape[1]) if abs(parts[:, k]).max() > 1e-3 * abs(parts).max()]
+    rows = []
+    for n in shown:
+        own = of == n
+        length = float(np.ptp(t[own]))
+        if length == 0:
+            continue
+        means = np.trapezoid(parts[own], t[own], axis=0) / length
+        rows.append([str(n + 1), *(f"{means[k]:.3g}" if abs(means[k]) > 5e-4 else "0" for k in columns)])
+    head = ["step", *(f"{ds.loss.values[k]} (mV)" for k in columns)]
+    return _table(
+        "Who eats the voltage", head, rows, "Mean over the step; all of them add up to voltage minus open circuit."
+    )
 
 
 def _parts_table(ds) -> str:

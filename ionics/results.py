@@ -78,9 +78,9 @@ def to_dataset(stack, solution, impedance=None, origin: Origin | None = None) ->
     transport.impedance.Impedance.
     """
     origin = origin or Origin()
-    ds = xr.merge([_profiles(stack, solution), _elements(stack, impedance)])
+    ds = xr.merge([_profiles(stack, solution), elements(stack, impedance)])
     if impedance is not None:
-        ds = ds.merge(_spectrum(impedance))
+        ds = ds.merge(spectrum(impedance))
     ds["voltage"] = scalar(solution.state.voltage, "V", "cell voltage, right metal minus left metal")
     ds["current"] = scalar(solution.state.current, "A/m^2", "current density, positive on discharge")
     ds["temperature"] = scalar(stack.temperature, "K", "temperature")
@@ -118,7 +118,7 @@ def _profiles(stack, solution) -> xr.Dataset:
     )
 
 
-def _elements(stack, impedance) -> xr.Dataset:
+def elements(stack, impedance) -> xr.Dataset:
     """The resolved stack as a table over its elements."""
     from ionics.transport.stack import bulk_conductivity, debye_length
 
@@ -190,7 +190,7 @@ def _repeats(stack, name: str) -> float:
     return 1.0
 
 
-def _spectrum(impedance) -> xr.Dataset:
+def spectrum(impedance) -> xr.Dataset:
     z, parts = np.asarray(impedance.z) * OHM_M2, np.asarray(impedance.parts) * OHM_M2
     one, two = ("frequency",), ("element", "frequency")
     unit = "ohm cm^2"

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import xarray as xr
 
-from ionics.quantity import quantity
+from ionics.quantity import duration, quantity
 from ionics.results import impedance_of, parts_of, variable
 
 NOISE = 1e-10  # of |Z|: a share below is rounding
@@ -91,6 +91,8 @@ def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
         return _fit_verdict(ds)
     if ds.attrs.get("kind") == "series":
         return _series_verdict(ds)
+    if ds.attrs.get("kind") == "protocol":
+        return _protocol_verdict(ds)
     celsius = quantity(float(ds.temperature) - 273.15, "°C", prefix=False)
     current = float(ds.current)
     if abs(current) < 1e-12:
@@ -105,6 +107,50 @@ def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
         sentences += _resistance_sentences(ds)
     pinned = json.loads(ds.attrs.get("pinned", "[]"))
     return sentences + [f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in pinned]
+
+
+def charging_steps(ds: xr.Dataset) -> list[int]:
+    """Steps of a protocol that pass charge in one direction without a sweep or a held voltage."""
+    charge, kinds = ds.step_charge.values, ds.step_kind.values
+    least = 1e-6 * max(abs(charge).max(), 1e-300)
+    return [
+        n for n, kind in enumerate(kinds) if kind in ("current", "c_rate", "power", "load") and abs(charge[n]) > least
+    ]
+
+
+def _protocol_verdict(ds) -> list[str]:
+    time, last = float(ds.time[-1] - ds.time[0]), float(ds.voltage[-1])
+    done, planned = ds.sizes["step"], int(ds.attrs["steps_planned"])
+    sentences = [f"{done} steps in {duration(time)}; the cell ends at {last:.4g} V."]
+    if not int(ds.attrs["complete"]):
+        sentences.insert(0, f"Not finished, {done} of {planned} steps: {ds.attrs['message']}.")
+    charging = charging_steps(ds)
+    for n in charging[:6]:
+        passed = quantity(abs(float(ds.step_charge[n])) / 3.6e7, "Ah/cm²")
+        name, end = str(ds.step_name.values[n]), str(ds.step_end.values[n])
+        sentences.append(f"{name[:1].upper()}{name[1:]}: {passed} in {duration(float(ds.step_duration[n]))}, to {end}.")
+    if len(charging) > 6:
+        sentences.append(f"{len(charging) - 6} more steps that pass charge are in the table.")
+    sentences += [f"Step {n + 1}: {end}." for n, end in enumerate(map(str, ds.step_end.values)) if "skipped" in end][:3]
+    sentences += _eaters(ds, charging)
+    return sentences + (_resistance_sentences(ds) if "z_real" in ds else [])
+
+
+def _eaters(ds, charging: list[int]) -> list[str]:
+    """Who takes most of the voltage half way through the step with the largest current."""
+    if "overpotential" not in ds or not charging:
+        return []
+    of, size = ds.step_of_row.values, [abs(ds.current.values[ds.step_of_row.values == n]).mean() for n in charging]
+    n = charging[int(np.argmax(size))]
+    rows = np.flatnonzero(of == n)
+    half = 0.5 * (ds.charge.values[rows[0]] + ds.charge.values[rows[-1]])
+    row = rows[int(np.argmin(abs(ds.charge.values[rows] - half)))]
+    parts = ds.overpotential.values[row]
+    total, first = parts.sum(), int(np.argmax(abs(parts)))
+    if abs(total) < 1e-4:
+        return []
+    words = f"{quantity(abs(parts[first]), 'V')} ({100 * parts[first] / total:.0f} %) is {ds.loss.values[first]}"
+    return [f"Half way through '{ds.step_name.values[n]}' {quantity(abs(total), 'V')} are lost; {words}."]
 
 
 def _resistance_sentences(ds) -> list[str]:

@@ -13,6 +13,7 @@ import matplotlib as mpl  # isort: skip
 from matplotlib.figure import Figure
 
 from ionics import plots, results
+from ionics.plots.spectra import shown_parts, smooth
 from ionics.report import open_result, redraw, report, write_result
 from ionics.results import scalar, variable
 from ionics.summary import contributions, reference_frequency
@@ -172,7 +173,7 @@ def test_nyquist_shows_every_element_that_matters_with_its_share(run):
 
 
 def test_arcs_stand_in_series_and_end_where_the_total_ends(run):
-    shown = plots._shown_parts(run.sortby("frequency", ascending=False))
+    shown = shown_parts(run.sortby("frequency", ascending=False))
     speeds = [name for name, *_ in shown]
     assert speeds == ["series resistance", "film", "left contact", "film | cathode", "cathode"]
     assert sum(share for *_, share, _ in shown) == pytest.approx(1.0, abs=1e-4)
@@ -200,7 +201,7 @@ def test_resistances_of_a_blocked_cell_are_read_off_at_the_foot_of_its_tail():
 
 def test_the_smoothed_curve_passes_through_every_computed_point():
     z = rc(326, 3e-9)
-    frequency, fine = plots._smooth(FREQUENCY[::-1], z[::-1])
+    frequency, fine = smooth(FREQUENCY[::-1], z[::-1])
     assert frequency[0] == pytest.approx(FREQUENCY[-1])
     assert fine[::8] == pytest.approx(z[::-1])
     exact = 326 / (1 + 2j * np.pi * frequency * 326 * 3e-9)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from ionics.config.model import Mapping, wrong
+from ionics.config.protocol import StepOrRepeat, legs
 from ionics.config.quantities import (
     Area,
     CurrentDensity,
@@ -17,10 +18,14 @@ from ionics.config.quantities import (
     Length,
     OpenFraction,
     PositiveRatio,
+    Quantity,
     Resistance,
     Voltage,
     Written,
 )
+from ionics.config.units import RATIO
+
+Share = Annotated[float, Quantity(RATIO, least=0, most=1)]
 
 
 def _or_word(word: str, model: type[Mapping]) -> Any:
@@ -85,6 +90,36 @@ class Study(Mapping):
     )
     operating_point: _or_word("equilibrium", OperatingPoint) = Field("equilibrium", description="Where it is asked.")
     impedance: Impedance | None = Field(None, description="Also compute the impedance there.")
+    capacity: dict[str, dict[str, tuple[Share, Share]]] = Field(
+        {}, description="What 1C passes in an hour: layer -> carrier -> [one end, other end] of its mean occupancy.",
+        examples=["{cathode: {Li: [0.5, 1]}}"], max_length=1,
+    )  # fmt: skip
+    start: str | None = Field(None, description="Begin where an earlier result ended: its folder or result.nc.")
+    protocol: list[StepOrRepeat] = Field(
+        [], description="What is done in time, step by step; the impedance is then that of the end.",
+        examples=["[{hold: {current: 0.1 mA/cm^2}, until: {voltage: 3 V}}, {rest: 1 h}]"],
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _in_time(self):
+        if self.protocol and self.operating_point != "equilibrium":
+            raise wrong("a protocol starts from equilibrium", "make it a step: hold: {...}", "operating_point")
+        if self.start is not None and self.state_of_charge:
+            raise wrong("the start is where an earlier result ended", "start, or state_of_charge", "state_of_charge")
+        if self.start is not None and not self.protocol:
+            raise wrong("only a protocol begins where another ended", "add protocol", "start")
+        by_rate = any(leg.step.what == "c_rate" for leg in legs(self.protocol))
+        if by_rate and not self.capacity:
+            raise wrong(
+                "required key missing: a C-rate needs it", "write e.g. capacity: {cathode: {Li: [0.5, 1]}}", "capacity"
+            )
+        for layer, own in self.capacity.items():
+            for carrier, (one, other) in own.items():
+                if one == other or len(own) > 1:
+                    raise wrong(
+                        "one carrier between two occupancies", f"{{{layer}: {{{carrier}: [0.5, 1]}}}}", "capacity"
+                    )
+        return self
 
 
 class Weighting(Mapping):

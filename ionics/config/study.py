@@ -43,12 +43,18 @@ class Study:
         return door.build(self.config)
 
     def run(self, progress: Progress | None = None) -> xr.Dataset:
-        """Equilibrium or steady state, and the impedance about it if asked. Raises ConfigError, NotConverged."""
+        """Equilibrium, steady state or a protocol, and the impedance about its end if asked.
+
+        A protocol that is interrupted or fails on its way gives what was done: attribute `complete` is 0 then, and
+        `message` says why. Raises ConfigError, NotConverged.
+        """
         from ionics.transport.impedance import impedance
 
         tell, asked = progress or _silent, self._asked
         tell("building the stack")
         stack = self.stack
+        if asked.protocol:
+            return self._in_time(stack, tell)
         tell("equilibrium")
         stack, solution = self._rest(stack)
         if asked.operating_point != "equilibrium":
@@ -85,6 +91,38 @@ class Study:
             place, problem = ("study", "operating_point"), "the impedance of a repeated unit is known at rest only"
             raise self.config.error(place, problem, "equilibrium, or the unit's layers without repeat")
         return steady(stack, Voltage(point.voltage) if point.current is None else Current(point.current), rest)
+
+    def _in_time(self, stack: Stack, tell: Progress) -> xr.Dataset:
+        """The protocol, and the impedance about its end."""
+        from ionics import timeline
+        from ionics.config import course
+        from ionics.transport.impedance import impedance
+
+        asked = self._asked
+        course.plan(self.config, stack)  # refuses before anything is solved
+        if asked.start is None:
+            tell("equilibrium")
+            stack, begin = self._rest(stack)
+        else:
+            stack, begin = self._resumed(stack, asked.start)
+        done = course.follow(self.config, stack, begin, tell)
+        spectrum = None
+        if asked.impedance is not None and done.complete:
+            tell("impedance")
+            warm = stack.at(done.acts[-1].temperature[-1])
+            spectrum = impedance(warm, done.end.state, jnp.asarray(asked.impedance.frequency))
+        return timeline.to_dataset(stack, done, spectrum, self.origin)
+
+    def _resumed(self, stack: Stack, name: str):
+        from ionics import timeline
+
+        place, path = ("study", "start"), Path(self.config.document.name).parent / name
+        try:
+            return timeline.resume(results.open_result(path), stack)
+        except FileNotFoundError as error:
+            raise self.config.error(place, str(error), "the folder of an earlier result, seen from this file") from None
+        except ValueError as error:
+            raise self.config.error(place, f"no run of this stack: {error}", "a result of the same stack") from None
 
     @property
     def occupancy(self) -> dict[tuple[str, str], float]:

@@ -1,0 +1,153 @@
+"""Pictures of results: functions that take a Dataset and, if you like, the axes to draw on, and return the
+axes.
+
+Colours are those of Okabe and Ito (2008), told apart by every kind of colour vision. Nothing here touches the
+global settings of matplotlib, which is imported when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from ionics import results
+from ionics.plots.evolution import in_time, plot_losses, plot_moments, plot_protocol, plot_sweep, plot_voltage
+from ionics.plots.fits import ARRHENIUS, correlation_size, plot_arrhenius, plot_correlation, plot_fit
+from ionics.plots.profiles import plot_profiles
+from ionics.plots.spectra import BODE, PARTS, plot_bode, plot_nyquist, plot_parts
+from ionics.plots.style import DPI
+from ionics.summary import contributions, verdict
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How a picture is drawn: on a figure, on one axes, or on several above each other."""
+
+    plot: Callable
+    rows: int  # 0: the plot takes the figure and shapes it
+    size: tuple[float, float] | None = None  # inches
+
+
+def pictures(ds: xr.Dataset) -> dict[str, Picture]:
+    """Every picture a result has, by the name of its file."""
+    kind = ds.attrs.get("kind")
+    if kind == "fit":
+        several = ds.sizes["parameter"] > 1 and np.isfinite(ds.correlation.values).any()
+        correlation = {"correlation": Picture(plot_correlation, 1, correlation_size(ds))} if several else {}
+        return {"fit": Picture(plot_fit, 0)} | correlation
+    if kind == "series":
+        return {"arrhenius": Picture(plot_arrhenius, 1, ARRHENIUS)} if "arrhenius" in ds.dims else {}
+    spectrum = {
+        "nyquist": Picture(partial(plot_nyquist, resize=True), 1),
+        "bode": Picture(plot_bode, 2, BODE),
+        "parts": Picture(plot_parts, 2, PARTS),
+    }
+    spectrum = spectrum if "z_real" in ds else {}
+    if kind == "protocol":
+        return {name: Picture(*how) for name, how in in_time(ds).items()} | spectrum
+    return spectrum | {"profiles": Picture(plot_profiles, 0)}
+
+
+def figures(ds: xr.Dataset) -> dict:
+    """Every picture a result has, name -> matplotlib Figure."""
+    return {name: _draw(picture, ds) for name, picture in pictures(ds).items()}
+
+
+def write_figures(ds: xr.Dataset, folder: Path, suffix: str = "", only: str = "") -> list[Path]:
+    """Save the pictures (or the one named `only`) as PNG files and say where."""
+    paths = []
+    for name, picture in pictures(ds).items():
+        if only in ("", name):
+            paths.append(Path(folder) / f"{name}{suffix}.png")
+            _draw(picture, ds).savefig(paths[-1], dpi=DPI)
+    return paths
+
+
+def _draw(picture: Picture, ds: xr.Dataset):
+    """The picture on a Figure of its own that no window toolkit and no pyplot knows."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    figure = Figure(layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    if picture.size:
+        figure.set_size_inches(*picture.size)
+    if picture.rows == 0:
+        picture.plot(ds, figure)
+    else:
+        picture.plot(ds, figure.add_subplot() if picture.rows == 1 else figure.subplots(picture.rows, 1, sharex=True))
+    return figure
+
+
+@xr.register_datatree_accessor("ionics")
+@xr.register_dataset_accessor("ionics")
+class Ionics:
+    """What a result can show: `ds.ionics.plot_nyquist()`."""
+
+    def __init__(self, result: xr.Dataset | xr.DataTree):
+        self._result = result
+        self._ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
+
+    @property
+    def z(self) -> xr.DataArray:
+        """Complex impedance over frequency."""
+        return results.impedance_of(self._ds)
+
+    @property
+    def parts(self) -> xr.DataArray:
+        """Complex impedance of each element over frequency; they sum to z."""
+        return results.parts_of(self._ds)
+
+    @property
+    def contributions(self) -> xr.Dataset:
+        """Resistance, share, arc frequency and capacitance of each element."""
+        return contributions(self._ds)
+
+    @property
+    def verdict(self) -> str:
+        """The result in sentences."""
+        return " ".join(verdict(self._ds))
+
+    def plot_nyquist(self, ax=None):
+        return plot_nyquist(self._ds, ax)
+
+    def plot_bode(self, axes=None):
+        return plot_bode(self._ds, axes)
+
+    def plot_parts(self, axes=None):
+        return plot_parts(self._ds, axes)
+
+    def plot_profiles(self, figure=None):
+        return plot_profiles(self._ds, figure)
+
+    def plot_fit(self, figure=None):
+        return plot_fit(self._ds, figure)
+
+    def plot_correlation(self, ax=None):
+        return plot_correlation(self._ds, ax)
+
+    def plot_arrhenius(self, ax=None):
+        return plot_arrhenius(self._ds, ax)
+
+    def plot_protocol(self, axes=None):
+        return plot_protocol(self._ds, axes)
+
+    def plot_voltage(self, ax=None):
+        return plot_voltage(self._ds, ax)
+
+    def plot_losses(self, axes=None):
+        return plot_losses(self._ds, axes)
+
+    def plot_moments(self, figure=None):
+        return plot_moments(self._ds, figure)
+
+    def plot_sweep(self, ax=None):
+        return plot_sweep(self._ds, ax)
+
+    def save(self, path) -> Path:
+        """Write to netCDF; the name appears when the file is whole."""
+        return results.save(self._result, path)
