@@ -85,7 +85,8 @@ def test_dielectrics_with_a_sheet_charge(reference):
     z = impedance(cell, solution, 1.0).z[0]
     compare("A26", "capacitance", (1 / (2j * np.pi * z)).real, case["C_F_m2"], 1e-13)
     shape = profiles(cell, state)
-    exact = [0, p["L1"] * 1e9, (p["L1"] + p["L2"]) * 1e9], [p["V"], case["phi_i_V"], 0.0]
+    x = np.linspace(0, (p["L1"] + p["L2"]) * 1e9, 41)
+    exact = x, np.interp(x, [0, p["L1"] * 1e9, x[-1]], [p["V"], case["phi_i_V"], 0.0])
     curve("A26", "φ", ("x [nm]", "potential [V]"), (shape.x * 1e9, shape.potential + p["V"]), exact)
 
 

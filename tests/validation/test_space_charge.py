@@ -355,7 +355,8 @@ def test_lithium_metal_on_a_solid_electrolyte(reference, name):
         energy = np.log1p(4 * weight * np.sinh(f / 2) ** 2 / (1 + weight) ** 2)
         return thermal / unit * np.sqrt(2 * energy)
 
-    volts = case["phi_inf"] * np.geomspace(1, 1e-3, 80)
-    axes, shown = ("x [nm]", "potential against the metal [V]"), x > 1e-11
+    near, far = 1 - np.geomspace(1e-3, 0.5, 40), 0.5 * np.geomspace(1, 1e-5, 40)[1:]
+    volts = case["phi_inf"] * np.concatenate([[1.0], near, far])
+    axes, shown = ("x [nm]", "potential against the metal [V]"), x > 1e-12
     exact = first_integral(field, volts)[1:] * 1e9, case["phi_inf"] - volts[1:]
     curve("C01", name, axes, (x[shown] * 1e9, potential[shown]), exact, ("log", "linear"))
