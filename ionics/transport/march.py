@@ -6,7 +6,7 @@ compiled time step and one state per step in memory, however long the run.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import equinox.internal as eqxi
@@ -226,7 +226,7 @@ class Walk(eqx.Module):
     result: Int[Array, ""]
     finished: Bool[Array, ""]
     rows: Row | Tape
-    where: Int[Array, " row"]  # time step of each row
+    where: Any  # Int[Array, " row"], time step of each row; inside the loop a buffer of it
 
 
 def _noted(buffers, slot, values, write: Bool[Array, ""] | bool = True):
