@@ -16,6 +16,7 @@ from ionics.transport.balance import Current
 from ionics.transport.equilibrium import equilibrium
 from ionics.transport.harmonics import harmonics
 from ionics.transport.impedance import impedance
+from ionics.transport.protocol import Step, sine
 from ionics.transport.response import response, split
 from ionics.transport.stack import (
     BulkReaction,
@@ -33,6 +34,7 @@ from ionics.transport.stack import (
 )
 from ionics.transport.statistics import Dilute
 from ionics.transport.steady import steady
+from ionics.transport.transient import simulate
 from tests.cells import (
     ANION,
     CATION,
@@ -304,6 +306,26 @@ def test_harmonics_under_current_are_the_derivatives_of_the_steady_voltage():
     second = (v[2] - 2 * v[1] + v[0]) / step**2
     assert float(answer.second[0].real) == pytest.approx(second / 4, rel=1e-3)
     assert float(answer.rectified[0]) == pytest.approx(second / 4, rel=1e-3)
+
+
+def test_harmonics_are_those_of_a_sine_in_time():
+    """A current of a tenth of the exchange current: what is left out is of the order of its square, one percent."""
+    exchange, frequency, amplitude, points = 2.0, 100.0, 0.2, 32
+    cell = symmetric_cell(lattice(3e5, 0.5, eps=1.0), 1e-7, exchange, 0.1, 0.7, NODES)
+    rest = equilibrium(cell)
+    periods = np.arange(points) / points
+    step = Step(
+        Current(0.0), 4 / frequency, signal=sine(0.0, amplitude, frequency), save=jnp.asarray(2.5 + periods) / frequency
+    )
+    run = simulate(cell, step, rest, rtol=1e-6)
+    volts = np.asarray(run.voltage)[1:-1]  # without the beginning and the end
+    assert len(volts) == points
+    turns = np.exp(-2j * np.pi * (2.5 + periods - 0.25))  # the sine is a cosine a quarter of a period later
+    answer = harmonics(cell, rest, np.full(4, frequency))
+    first, second = (np.mean(volts * turns**n) * 2 / amplitude**n for n in (1, 2))
+    assert first == pytest.approx(-complex(answer.z[0]), rel=1e-2)
+    assert second == pytest.approx(complex(answer.second[0]), rel=1e-2)
+    assert np.mean(volts) / amplitude**2 == pytest.approx(float(answer.rectified[0]), rel=1e-2)
 
 
 # ------------------------------------------------------------------------------------------- derivatives

@@ -83,6 +83,7 @@ class System:
             jnp.asarray(0.3 * random.standard_normal((layout.carriers, nodes)) - 1),
             jnp.asarray(0.02 * random.standard_normal(nodes)),
             jnp.asarray(1e-6 * random.standard_normal((layout.reactions, junctions))),
+            jnp.zeros((layout.slots, junctions)),
             jnp.asarray(1e-3 * random.standard_normal(junctions)),
             jnp.asarray(0.1),
             jnp.asarray(2.0),
