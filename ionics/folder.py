@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-IN_TIME = "protocol|voltage|sweep|losses|junctions|moments"
+IN_TIME = "protocol|voltage|sweep|thermal|losses|junctions|moments"
 OWN_FILES = re.compile(
     rf"result\.nc|config\.yaml|report\.html|(nyquist|bode|parts|profiles|fit|correlation|arrhenius|{IN_TIME})(-.*)?\.png"
 )

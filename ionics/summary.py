@@ -13,6 +13,7 @@ from ionics.results import impedance_of, parts_of, variable
 
 NOISE = 1e-10  # of |Z|: a share below is rounding
 ARC = 0.2  # of the range of an element's real part: a summit below is a ripple on something else (1/2 for one R || C)
+MOST_NAMED = 8  # kinds of steps in a verdict
 FLAT = 1e-3  # of an element's own |Z|: a summit of -Im Z below is no arc
 
 
@@ -125,12 +126,16 @@ def _protocol_verdict(ds) -> list[str]:
     if not int(ds.attrs["complete"]):
         sentences.insert(0, f"Not finished, {done} of {planned} steps: {ds.attrs['message']}.")
     charging = charging_steps(ds)
-    for n in charging[:6]:
-        passed = quantity(abs(float(ds.step_charge[n])) / 3.6e7, "Ah/cm²")
-        name, end = str(ds.step_name.values[n]), str(ds.step_end.values[n])
-        sentences.append(f"{name[:1].upper()}{name[1:]}: {passed} in {duration(float(ds.step_duration[n]))}, to {end}.")
-    if len(charging) > 6:
-        sentences.append(f"{len(charging) - 6} more steps that pass charge are in the table.")
+    by_name: dict[str, list[int]] = {}
+    for n in charging:
+        by_name.setdefault(str(ds.step_name.values[n]), []).append(n)
+    for name, steps in list(by_name.items())[:MOST_NAMED]:
+        passed = quantity(float(abs(ds.step_charge.values[steps]).sum()) / 3.6e7, "Ah/cm²")
+        times = f", {len(steps)} times" if len(steps) > 1 else ""
+        took = duration(float(ds.step_duration.values[steps].sum()))
+        sentences.append(
+            f"{name[:1].upper()}{name[1:]}{times}: {passed} in {took}, to {ds.step_end.values[steps[-1]]}."
+        )
     sentences += [f"Step {n + 1}: {end}." for n, end in enumerate(map(str, ds.step_end.values)) if "skipped" in end][:3]
     sentences += _eaters(ds, charging)
     return sentences + (_resistance_sentences(ds) if "z_real" in ds else [])

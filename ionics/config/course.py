@@ -88,11 +88,10 @@ def follow(config: Config, stack: Stack, start: Solution | transient.Instant, te
     for n, (one, step) in enumerate(zip(planned, alike, strict=True)):
         tell(f"step {n + 1} of {len(planned)}: {one.leg.name}")
         try:
-            run = transient.simulate(stack, step, instant, steps=most, throw=False)
+            run = transient.simulate(stack, step, instant, rtol=config.study.tolerance, steps=most, throw=False)
             skipped = int(run.event[0]) >= 0 and float(run.end.time) == float(instant.time)
-            key = config.document.dotted(one.leg.path)
             ended = "interrupted" if int(run.result) != OK else _ended(one, int(run.event[0]), skipped)
-            act = digest(stack, along, run, one.leg.name, key, _kind(one.leg), ended, moments)
+            act = digest(stack, along, run, one.leg.name, one.leg.key, _kind(one.leg), ended, moments)
         except KeyboardInterrupt:
             if not acts:
                 raise
@@ -116,7 +115,11 @@ def follow(config: Config, stack: Stack, start: Solution | transient.Instant, te
 
 
 def _settled(stack: Stack, end: transient.Instant) -> transient.Instant:
-    """The end of a step, its amounts those of its state: sums of what flowed drift where flows are fast."""
+    """The end of a step with the amounts of its state.
+
+    Those carried along differ by what Newton's method left over; a jump would put that, as charge, on the smallest
+    capacitance and show it as a voltage.
+    """
     own = transient.begin(stack, end.state)
     return transient.Instant(end.time, own.state, own.stored, end.charge)
 

@@ -260,10 +260,12 @@ class Repeat(Mapping):
 
 
 def _kind(data: Any) -> str:
-    return "repeat" if isinstance(data, dict) and ("repeat" in data or "steps" in data) else "step"
+    return "several steps" if isinstance(data, dict) and ("repeat" in data or "steps" in data) else "one step"
 
 
-StepOrRepeat = Annotated[Annotated[Step, Tag("step")] | Annotated[Repeat, Tag("repeat")], Discriminator(_kind)]
+StepOrRepeat = Annotated[
+    Annotated[Step, Tag("one step")] | Annotated[Repeat, Tag("several steps")], Discriminator(_kind)
+]
 Repeat.model_rebuild()
 
 
@@ -290,6 +292,12 @@ class Leg:
             return f"sine of {quantity(step.sine.frequency, 'Hz')}"
         begin, end = (_short(step.what, corner) for corner in self.ends)
         return f"sweep {begin} → {end}"
+
+    @property
+    def key(self) -> str:
+        """Where it stands: study.protocol[2].steps[0]."""
+        words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path]
+        return "".join(words).removeprefix(".")
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from ionics.config.quantities import (
 from ionics.config.units import RATIO
 
 Share = Annotated[float, Quantity(RATIO, least=0, most=1)]
+Tolerance = Annotated[float, Quantity(replace(RATIO, example="1e-4"), least=1e-9, most=0.1)]
 
 
 def _or_word(word: str, model: type[Mapping]) -> Any:
@@ -95,6 +97,7 @@ class Study(Mapping):
         examples=["{cathode: {Li: [0.5, 1]}}"], max_length=1,
     )  # fmt: skip
     start: str | None = Field(None, description="Begin where an earlier result ended: its folder or result.nc.")
+    tolerance: Tolerance = Field(1e-4, description="Error of one time step, of potentials in units of RT/F.")
     protocol: list[StepOrRepeat] = Field(
         [], description="What is done in time, step by step; the impedance is then that of the end.",
         examples=["[{hold: {current: 0.1 mA/cm^2}, until: {voltage: 3 V}}, {rest: 1 h}]"],
@@ -106,6 +109,8 @@ class Study(Mapping):
             raise wrong("a protocol starts from equilibrium", "make it a step: hold: {...}", "operating_point")
         if self.start is not None and self.state_of_charge:
             raise wrong("the start is where an earlier result ended", "start, or state_of_charge", "state_of_charge")
+        if "tolerance" in self.model_fields_set and not self.protocol:
+            raise wrong("only a protocol takes time steps", "delete it", "tolerance")
         if self.start is not None and not self.protocol:
             raise wrong("only a protocol begins where another ended", "add protocol", "start")
         by_rate = any(leg.step.what == "c_rate" for leg in legs(self.protocol))

@@ -16,7 +16,15 @@ import numpy as np
 import xarray as xr
 
 from ionics import results
-from ionics.plots.evolution import in_time, plot_losses, plot_moments, plot_protocol, plot_sweep, plot_voltage
+from ionics.plots.evolution import (
+    in_time,
+    plot_losses,
+    plot_moments,
+    plot_protocol,
+    plot_sweep,
+    plot_thermal,
+    plot_voltage,
+)
 from ionics.plots.fits import ARRHENIUS, correlation_size, plot_arrhenius, plot_correlation, plot_fit
 from ionics.plots.profiles import plot_profiles
 from ionics.plots.spectra import BODE, PARTS, plot_bode, plot_nyquist, plot_parts
@@ -144,6 +152,9 @@ class Ionics:
 
     def plot_moments(self, figure=None):
         return plot_moments(self._ds, figure)
+
+    def plot_thermal(self, ax=None):
+        return plot_thermal(self._ds, ax)
 
     def plot_sweep(self, ax=None):
         return plot_sweep(self._ds, ax)

@@ -40,6 +40,8 @@ def in_time(ds: xr.Dataset) -> dict[str, tuple]:
         found["voltage"] = (plot_voltage, 1, VOLTAGE)
     if len(_sweeps(ds)):
         found["sweep"] = (plot_sweep, 1, SWEEP)
+    if len(_warming(ds)):
+        found["thermal"] = (plot_thermal, 1, SWEEP)
     if "overpotential" in ds and np.abs(ds.overpotential.values).max() > 1e-4:
         found["losses"] = (plot_losses, 2, LOSSES)
     if "slot" in ds.dims:
@@ -63,7 +65,7 @@ def plot_protocol(ds: xr.Dataset, axes=None):
         axes[0].legend(frameon=False, fontsize=SMALL, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     axes[0].set_ylabel("voltage (V)")
     factor, ampere = _current(ds)
-    axes[1].plot(t, ds.current.values * factor, color=PALETTE[5], linewidth=1.8)
+    axes[1].plot(t, np.where(_first_instants(ds), np.nan, ds.current.values) * factor, color=PALETTE[5], linewidth=1.8)
     axes[1].axhline(0, color=INK, linewidth=0.6)
     _crop(axes[1], ds, ds.current.values * factor)
     axes[1].set_ylabel(f"current ({ampere})")
@@ -97,7 +99,7 @@ def plot_voltage(ds: xr.Dataset, ax=None):
         several = len(steps) > len(names) or len(names) > LABELLED
         for k, n in enumerate(steps):
             own, name = of == n, str(ds.step_name.values[n])
-            shade = by_time(k / max(len(steps) - 1, 1)) if several else PALETTE[(0, 5, 2, 1, 3, 4, 6, 7)[k % 8]]
+            shade = by_time(k / max(len(steps) - 1, 1)) if several else _apart(k)
             style = "-" if ds.step_charge.values[n] > 0 else "--"
             passed = abs(charge[own] - charge[own][0]) * factor
             label = f"{k + 1}: {name}" if several and len(steps) <= 12 else None if several else name
@@ -117,8 +119,7 @@ def plot_sweep(ds: xr.Dataset, ax=None):
     steps, factor, unit = _sweeps(ds), *_current(ds)
     arrows = []
     for k, n in enumerate(steps):
-        own = ds.step_of_row.values == n
-        own &= ds.time.values > ds.time.values[own][0] + 1e-6 * float(ds.step_duration[n])  # without the charging jump
+        own = (ds.step_of_row.values == n) & ~_first_instants(ds)
         shade = by_time(k / max(len(steps) - 1, 1)) if len(steps) > 1 else PALETTE[0]
         voltage, current = ds.voltage.values[own], ds.current.values[own] * factor
         ax.plot(voltage, current, color=shade, linewidth=1.6)
@@ -138,6 +139,23 @@ def plot_sweep(ds: xr.Dataset, ax=None):
     return ax
 
 
+def plot_thermal(ds: xr.Dataset, ax=None):
+    """Current against temperature in the steps that change it."""
+    ax, (factor, unit) = new_axes(ax, SWEEP), (1.0, "")
+    rows = [(n, (ds.step_of_row.values == n) & ~_first_instants(ds)) for n in _warming(ds)]
+    largest = max((abs(ds.current.values[own]).max() for _, own in rows), default=0.0)
+    factor, unit = scaled(largest * CM2, "A/cm^2")
+    for k, (n, own) in enumerate(rows):
+        current = ds.current.values[own] * factor * CM2
+        ax.plot(ds.temperature.values[own], current, color=_apart(k), linewidth=1.8, label=str(ds.step_name.values[n]))
+    ax.axhline(0, color=INK, linewidth=0.6)
+    ax.set_xlabel("temperature (K)")
+    ax.set_ylabel(f"current ({unit}), discharge positive")
+    ax.legend(frameon=False, fontsize=9)
+    dress(ax)
+    return ax
+
+
 def plot_losses(ds: xr.Dataset, axes=None):
     """Who eats the voltage: above, voltage and open circuit; below, what lies between them, stacked by its causes."""
     upper, lower = two_axes(axes, LOSSES)
@@ -148,7 +166,7 @@ def plot_losses(ds: xr.Dataset, axes=None):
     legend_outside(upper)
     parts = ds.overpotential.values * 1e3
     total = parts.sum(axis=1)
-    sizes = np.array([_usual(ds.time.values, np.abs(part)) for part in parts.T])
+    sizes = np.array([_usual(ds, np.abs(part)) for part in parts.T])
     shown = [k for k in np.argsort(-sizes)[: len(PALETTE) - 1] if sizes[k] > LEAST * sizes.max()]
     columns = [(str(ds.loss.values[k]), parts[:, k], PALETTE[i]) for i, k in enumerate(sorted(shown))]
     rest = [k for k in range(len(sizes)) if k not in shown]
@@ -163,7 +181,7 @@ def plot_losses(ds: xr.Dataset, axes=None):
         lower.fill_between([], [], [], color=shade, alpha=0.6, label=name)
     lower.plot(t, total, color=INK, linewidth=1.2, label="voltage − open circuit")
     lower.axhline(0, color=INK, linewidth=0.6)
-    _crop_losses(lower, ds.time.values, below, above)
+    _crop_losses(lower, ds, below, above)
     lower.set_ylabel("share of voltage − open circuit (mV)")
     legend_outside(lower)
     for ax in (upper, lower):
@@ -174,9 +192,9 @@ def plot_losses(ds: xr.Dataset, axes=None):
     return np.array([upper, lower])
 
 
-def _crop_losses(ax, t, below, above):
+def _crop_losses(ax, ds, below, above):
     """Limits that the last moments of a discharge do not blow up; what is cut off is said."""
-    low, high = _usual(t, -below), _usual(t, above)
+    low, high = _usual(ds, -below), _usual(ds, above)
     low, high = 1.15 * max(low, 0.06 * high), 1.15 * max(high, 0.06 * low)
     ax.set_ylim(-low, high)
     if -below.min() > low or above.max() > high:
@@ -184,26 +202,41 @@ def _crop_losses(ax, t, below, above):
         ax.set_title(f"goes to {worst:.0f} mV for a moment".replace("-", "−"), loc="right", fontsize=SMALL, color=INK)
 
 
-def _usual(t, size) -> float:
-    """The largest, or half as much again as what is exceeded for less than a fiftieth of the time."""
+def _usual(ds, size) -> float:
+    """The largest, or half as much again as what is exceeded for less than a fiftieth of the time.
+
+    Every step counts as long as every other.
+    """
     if not size.max() > 0:
         return 0.0
-    order, lasts = np.argsort(size), np.gradient(t) if len(t) > 1 else np.ones(1)
-    share = np.cumsum(lasts[order]) / lasts.sum()
-    return float(min(size.max(), 1.5 * size[order][np.searchsorted(share, 0.98)]))
+    of, t = ds.step_of_row.values, ds.time.values
+    lasts = np.zeros(len(t))
+    for n in range(ds.sizes["step"]):
+        own = of == n
+        if own.sum() > 1 and np.ptp(t[own]) > 0:
+            lasts[own] = np.gradient(t[own]) / np.ptp(t[own])
+    order = np.argsort(size)
+    share = np.cumsum(lasts[order]) / max(lasts.sum(), 1e-300)
+    at = min(int(np.searchsorted(share, 0.98)), len(t) - 1)
+    return float(min(size.max(), 1.5 * size[order][at]))
 
 
 def plot_surface(ds: xr.Dataset, ax=None):
     """What the junctions store: thickness of films, filling of interface states."""
     ax = new_axes(ax, SURFACE)
     t, unit = _time(ds)
-    films = ds.slot_unit.values == "m"
-    factor, length = length_unit(ds.surface.values[:, films].max()) if films.any() else (1.0, "")
+    films, held = ds.slot_unit.values == "m", ds.surface.values
+    factor, length = length_unit(held[:, films].max()) if films.any() else (1.0, "")
     beside = ax.twinx() if films.any() and not films.all() else ax
-    for k, name in enumerate(ds.slot.values):
+    places = {str(name).rpartition(": ")[0] for name in ds.slot.values}
+    for k, name in enumerate(map(str, ds.slot.values)):
+        if held[:, k].max() < 1e-2 * held[:, films == films[k]].max():
+            continue
         on, scale = (ax, factor) if films[k] else (beside, 1e6)
-        on.plot(t, ds.surface.values[:, k] * scale, color=PALETTE[k % 8], linewidth=1.8)
-        ax.plot([], [], color=PALETTE[k % 8], linewidth=1.8, label=str(name))
+        on.plot(t, held[:, k] * scale, color=_apart(k), linewidth=1.8)
+        ax.plot([], [], color=_apart(k), linewidth=1.8, label=name if len(places) > 1 else name.rpartition(": ")[2])
+    if len(places) == 1:
+        ax.set_title(next(iter(places)), loc="left", fontsize=10)
     ax.set_ylabel(f"thickness ({length})" if films.any() else "amount (µmol/m²)")
     if beside is not ax:
         beside.set_ylabel("amount (µmol/m²)")
@@ -288,17 +321,30 @@ def _lost(ds):
 
 
 def _changing(ds) -> list[int]:
-    """Carriers whose concentration changes with time, the most changing first."""
-    with np.errstate(invalid="ignore"):
-        values = np.nan_to_num(ds.concentration.values)
-    volume = np.abs(values).max(axis=(0, 2))
-    change = np.median(np.ptp(values, axis=0), axis=1) + 1e-2 * np.ptp(values, axis=0).max(axis=1)
-    share = np.divide(change, volume, out=np.zeros_like(change), where=volume > 0)
-    return [int(k) for k in np.argsort(-share) if share[k] > CHANGED][:2]
+    """Carriers whose concentration changes with time: neutral ones, and the one charged one that changes most."""
+    values, found = ds.concentration.values, []
+    for k in range(ds.sizes["carrier"]):
+        own = values[:, k][:, np.isfinite(values[0, k])]
+        if own.size:
+            change = np.ptp(own, axis=0)
+            found.append((np.median(change / abs(own).max()) + 0.01 * (change / abs(own).max()).max(), k))
+    order = [k for share, k in sorted(found, reverse=True) if share > CHANGED]
+    neutral = [k for k in order if float(ds.charge_number[k]) == 0]
+    charged = [k for k in order if float(ds.charge_number[k]) != 0]
+    return (neutral + charged[:1])[:2]
 
 
 def _warms(ds) -> int:
     return int(np.ptp(ds.temperature.values) > 1e-6)
+
+
+def _warming(ds) -> list[int]:
+    of = ds.step_of_row.values
+    return [n for n in range(ds.sizes["step"]) if np.ptp(ds.temperature.values[of == n]) > 1e-6]
+
+
+def _apart(k: int) -> str:
+    return PALETTE[(0, 5, 2, 1, 3, 4, 6, 7)[k % 8]]
 
 
 def _sweeps(ds) -> list[int]:
@@ -317,6 +363,13 @@ def _current(ds):
     size = max((abs(_lasting(ds, n)).max() for n in range(ds.sizes["step"])), default=0.0)
     factor, unit = scaled(size * CM2, "A/cm^2")
     return factor * CM2, unit
+
+
+def _first_instants(ds):
+    """Rows in which capacitances are charged after a jump: the first millionth of a step."""
+    begin = ds.time.values[np.searchsorted(ds.step_of_row.values, ds.step_of_row.values)]
+    lasts = ds.step_duration.values[ds.step_of_row.values]
+    return (ds.time.values - begin < 1e-6 * lasts) & (np.append(np.diff(ds.step_of_row.values), 1) == 0)
 
 
 def _lasting(ds, n):

@@ -70,7 +70,7 @@ def scaled(largest: float, unit: str) -> tuple[float, str]:
     exponent = 3 * math.floor(math.log10(largest) / 3) if largest > 0 else 0
     if 0 <= math.log10(largest or 1) < 4:
         exponent = 0
-    exponent = min(12, max(-6, exponent))
+    exponent = min(12, max(-12, exponent))
     return 10.0**-exponent, PREFIXES[exponent] + pretty_unit(unit)
 
 
