@@ -47,6 +47,30 @@ CASES = {  # code: what it is, where the numbers come from
     "C01": ("Lithium metal on a site-limited electrolyte", "Swift, Swift, Qi 2021; first integral and quadrature"),
     "C02": ("pn junction under light, permittivity step", "COMSOL table of Sesame's second test, four digits"),
     "C03": ("Grain boundary of Gd-doped CeO₂", "pyscses, tests 1 and 2"),
+    "D01": (
+        "Salts of unequal ions between blocking plates",
+        "linear Poisson-Nernst-Planck equations, eigenvalues of a small matrix",
+    ),
+    "D02": (
+        "Binary electrolyte between reversible plates",
+        "linear Poisson-Nernst-Planck equations with compact layers and Butler-Volmer",
+    ),
+    "D03": (
+        "Junctions of several ions at open circuit",
+        "Planck, Ann. Phys. 276 (1890) 561; Goldman, J. Gen. Physiol. 27 (1943) 37",
+    ),
+    "D04": (
+        "Heterojunction of two mixed conductors",
+        "neutral bulks by roots; first integrals of both sides, one charge",
+    ),
+    "D05": (
+        "Steric electrolyte after a large step",
+        "spectral collocation of the equations of Kilic, Bazant, Ajdari, Phys. Rev. E 75 (2007) 021503",
+    ),
+    "D06": (
+        "Frumkin-corrected Butler-Volmer under current",
+        "collocation of the equations of Bazant, Chu, Bayly, SIAM J. Appl. Math. 65 (2005) 1463",
+    ),
 }
 
 

@@ -16,10 +16,12 @@ from ionics.transport.stack import (
     Carrier,
     Junction,
     Material,
+    Species,
     bulk_potential,
     debye_length,
     neutral_charge,
     reservoir,
+    transfer,
 )
 from ionics.transport.statistics import Dilute, Lattice
 from ionics.transport.steady import steady
@@ -37,6 +39,7 @@ from tests.cells import (
     symmetric_cell,
     uniform,
 )
+from tests.validation.linear_response import Ions, plates
 from tests.validation.record import compare, curve, nyquist, spectrum
 
 
@@ -239,6 +242,58 @@ def test_charge_transfer_resistance(reference):
     driven = steady(cell, Current(current))
     slope = impedance(cell, driven, 1e-6).parts[0, 0].real
     compare("A11", "resistance at 50 mV", slope, case["Rct_local(eta=50 mV, alpha=0.5)_Ohm_m2"], 1e-10)
+
+
+def mixture(ions, eps, thickness, contacts, compact=None):
+    """Dilute ions between two equal plates."""
+    species = [Species(f"ion {k}", z) for k, z in enumerate(ions.charge)]
+    carriers = tuple(
+        Carrier(s, Dilute(), 1.0, c, Constant(d))
+        for s, c, d in zip(species, ions.concentration, ions.diffusivity, strict=True)
+    )
+    material = Material("mixture", carriers, eps, neutral_charge(carriers))
+    ends = [Junction(side, contacts(carriers, sign), *compact or ()) for side, sign in (("left", 1), ("right", -1))]
+    return stack(species, [layer(material, thickness)], ends)
+
+
+@pytest.mark.parametrize(
+    ("name", "charges", "concentrations", "diffusivities"),
+    [
+        ("slow anion", (1, -1), (1.0, 1.0), (1e-12, 1e-13)),
+        ("salt 2:1", (2, -1), (1.0, 2.0), (3e-13, 1e-12)),
+        ("three ions", (1, 1, -1), (0.3, 0.7, 1.0), (1e-12, 1e-14, 2e-13)),
+    ],
+)
+def test_unequal_ions_between_blocking_plates(name, charges, concentrations, diffusivities):
+    """D01: the ions no longer follow each other; a salt diffuses slowly besides the charging."""
+    half, frequency = 5e-7, np.geomspace(1e-2, 1e6, 33)
+    ions = Ions(charges, concentrations, diffusivities, (0.0,) * len(charges))
+    cell = mixture(ions, 10.0, 2 * half, lambda carriers, sign: ())
+    z = np.asarray(impedance(cell, equilibrium(cell), frequency).z)
+    exact = plates(ions, 10.0, half, frequency, T)
+    compare("D01", name, z, exact, 1e-4)
+    compare("D01", f"{name}, real part", z.real, exact.real, 1e-4)
+    spectrum("D01", name, frequency, z, frequency, exact)
+
+
+def test_binary_electrolyte_between_reversible_plates():
+    """D02: the cation reacts, the anion diffuses back; three arcs, from a Debye length of 3 nm."""
+    ions, half, compact = Ions((1, -1), (1.0, 1.0), (1e-12, 4e-12), (2.0, 0.0)), 5e-7, 0.05
+
+    def contacts(carriers, sign):
+        return (
+            transfer("ion 0", ButlerVolmer(Constant(2.0), 0.5), sign * bulk_potential(carriers[0], jnp.asarray(T))),
+        )
+
+    cell = mixture(ions, 10.0, 2 * half, contacts, (Capacitance(compact),))
+    frequency = np.append(1e-6, np.geomspace(1e-2, 1e6, 48))
+    z = np.asarray(impedance(cell, equilibrium(cell), frequency).z)
+    exact = plates(ions, 10.0, half, frequency, T, 1 / compact)
+    compare("D02", "Z from 1 µHz to 1 MHz", z, exact, 1e-4)
+    # at rest the anions stand still: the cations alone conduct
+    direct = GAS * T / FARADAY * (2 * half / (FARADAY * 1e-12) + 2 / 2.0)
+    compare("D02", "Z(0)", z[0].real, direct, 1e-9)
+    nyquist("D02", "Z", z, plates(ions, 10.0, half, np.geomspace(1e-2, 1e6, 300), T, 1 / compact))
 
 
 def test_the_level_of_a_contact_is_the_bulk_potential():
