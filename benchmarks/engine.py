@@ -44,12 +44,11 @@ from byhand import STANDARD, THERMAL, by_hand, stack, varied  # noqa: E402
 
 from ionics.transport.balance import Voltage  # noqa: E402
 from ionics.transport.equilibrium import equilibrium  # noqa: E402
-from ionics.transport.freedom import analyse  # noqa: E402
 from ionics.transport.impedance import impedance  # noqa: E402
 from ionics.transport.linear import Layout  # noqa: E402
 from ionics.transport.protocol import Step  # noqa: E402
 from ionics.transport.stack import neutral_charge  # noqa: E402
-from ionics.transport.steady import _steady, steady  # noqa: E402
+from ionics.transport.steady import steady  # noqa: E402
 from ionics.transport.transient import simulate  # noqa: E402
 
 IMPORTED = time.perf_counter() - START
@@ -68,8 +67,7 @@ NAMES = ("equilibrium", "steady state", "impedance")
 
 def stationary(cell, start):
     """The steady state in one solve, for many stacks at once."""
-    freedom = analyse(cell, voltage=True, flowing=True)
-    return _steady(cell, freedom, DRIVE, start.state, start.state)
+    return steady(cell, DRIVE, start, throw=False)
 
 
 def transient(cell, start, rtol, order=4):

@@ -221,17 +221,18 @@ def sides(stack: Stack, state: State, flows: list[LayerFlow]) -> list[tuple[_Sid
         faces.append(_surface(layer, flow, state.phi[nodes.start], 0))
         faces.append(_surface(layer, flow, state.phi[nodes.stop - 1], -1))
     faces.append(_metal(stack, state.voltage))
-    return [tuple(_with_states(stack, j, faces[2 * j], faces[2 * j + 1], state)) for j in range(len(stack.junctions))]
+    return [_with_states(stack, j, faces[2 * j], faces[2 * j + 1], state) for j in range(len(stack.junctions))]
 
 
-def _with_states(stack: Stack, j: int, left: _Side, right: _Side, state: State) -> list[_Side]:
+def _with_states(stack: Stack, j: int, left: _Side, right: _Side, state: State) -> tuple[_Side, _Side]:
     """Both sides of a junction, its interface states among the species of either, at the mean potential."""
     junction, eta, filling = stack.junctions[j], {}, {}
     for n, own in enumerate(junction.states):
         w = state.surface[junction.film.slots + n, j]
         filling[own.name] = Lattice().filling(w, stack.temperature)
         eta[own.name] = own.chemical(w, stack.temperature) + own.charge * FARADAY * 0.5 * (left.phi + right.phi)
-    return [_Side(side.eta | eta, side.filling | filling, side.phi) for side in (left, right)]
+    first, second = (_Side(side.eta | eta, side.filling | filling, side.phi) for side in (left, right))
+    return first, second
 
 
 Flows = tuple[list[LayerFlow], list[JunctionFlow]]

@@ -9,13 +9,15 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ionics.constants import GAS
-from ionics.transport.balance import Current, State, flows, node_ranges, outflow
-from ionics.transport.freedom import Freedom, analyse, bulk_row, frozen, places, reaction_row
+from ionics.constants import FARADAY, GAS
+from ionics.transport.balance import Current, State, flows, node_ranges, outflow, spacings
+from ionics.transport.freedom import Freedom, Inventory, Term, analyse, bulk_row, frozen, places, reaction_row
 from ionics.transport.linear import Layout
 from ionics.transport.newton import MESSAGES, Solution, newton
 from ionics.transport.stack import Stack, bulk_potential, bulk_unknown
+from ionics.transport.statistics import Lattice
 
+Scalar = Float[Array, ""]
 Occupancies = dict[tuple[str, str], float]
 
 
@@ -66,10 +68,33 @@ def _equilibrium(stack: Stack, freedom: Freedom, volts, values) -> Solution:
     def conditions(given, state, p):
         return _conditions(*given, freedom, state, p)
 
+    def resting(given, state):
+        # what keeps potentials from running away before the carriers that screen them are in place
+        still = jax.tree.map(jnp.zeros_like, state)
+        return eqx.tree_at(lambda s: s.phi, still, _screening(given[0]) * state.phi / given[0].thermal_voltage)
+
     state, _, result, steps, size = newton(
-        rows, conditions, layout, jax.lax.stop_gradient(stack.thermal_voltage), start, constants, parameters
+        rows,
+        conditions,
+        layout,
+        jax.lax.stop_gradient(stack.thermal_voltage),
+        start,
+        constants,
+        parameters,
+        stored=resting,
+        first=0.01,
     )
     return Solution(state, result, steps, size, tuple(sentences(stack, freedom, len(values))))
+
+
+def _screening(stack: Stack) -> Float[Array, " node"]:
+    """F sum |z| c in the cell of each node at the bulk occupancies [C m-2]."""
+    parts = []
+    for layer in stack.layers:
+        _, volume = spacings(layer)
+        density = sum((abs(c.species.charge) * c.sites * c.occupancy for c in layer.material.carriers), jnp.zeros(()))
+        parts.append(FARADAY * density * volume)
+    return jnp.concatenate(parts)
 
 
 def flat_rows(stack: Stack, freedom: Freedom, state: State, p: Float[Array, " constant"]) -> State:
@@ -85,7 +110,7 @@ def flat_rows(stack: Stack, freedom: Freedom, state: State, p: Float[Array, " co
             eta = layers[i].electrochemical[carriers.index(region.species)]
             u = u.at[stack.index(region.species), ranges[i]].set(eta / thermal - p[n])
         if region.junction is not None:
-            j, slot = region.junction, _slot(stack, region.junction, region.species)
+            j, slot = region.junction, slot_of(stack, region.junction, region.species)
             surface = surface.at[slot, j].set(junctions[j].stress[slot] / thermal - p[n])
     return State(
         u,
@@ -118,7 +143,7 @@ def still(stack: Stack, rows: State, state: State, reference: State | None, flow
     for j, junction in enumerate(stack.junctions):
         slots = [*range(junction.film.slots)]
         reacting = [name for r in junction.reactions for name, _ in (*r.left, *r.right)]
-        slots += [_slot(stack, j, kept.name) for kept in junction.states if kept.name not in reacting]
+        slots += [slot_of(stack, j, kept.name) for kept in junction.states if kept.name not in reacting]
         for slot in slots:
             surface = surface.at[slot, j].set(state.surface[slot, j] - made[slot, j])
     return eqx.tree_at(lambda s: (s.u, s.surface), rows, (u, surface))
@@ -131,26 +156,81 @@ def resting_surface(stack: Stack) -> Float[Array, "slot junction"]:
     return jnp.stack(columns, axis=1) if slots else jnp.zeros((0, len(stack.junctions)))
 
 
-def _slot(stack: Stack, j: int, name: str) -> int:
+def slot_of(stack: Stack, j: int, name: str) -> int:
     """Which slot of junction j holds an interface state."""
     return stack.junctions[j].film.slots + [kept.name for kept in stack.junctions[j].states].index(name)
 
 
-def inventory_rows(stack: Stack, inventories, state: State, values) -> list[Float[Array, ""]]:
-    """Relative departure of each held amount: first those of the given mean occupancies, then the layers' own."""
-    layers, _ = flows(stack, state)
+def held_amounts(stack: Stack, freedom: Freedom, state: State) -> list[tuple[Scalar, Scalar]]:
+    """Of each inventory: what its sum adds and what it takes off [mol m-2], both positive."""
+    layers, junctions = flows(stack, state)
+
+    def content(i, name):
+        names = [c.species.name for c in stack.layers[i].material.carriers]
+        return jnp.sum(layers[i].content[names.index(name)])
+
+    def stored(j, name):
+        return junctions[j].held[slot_of(stack, j, name)]
+
+    return [_sums(held, content, stored) for held in freedom.inventories]
+
+
+def own_amounts(stack: Stack, freedom: Freedom, values) -> list[tuple[Scalar, Scalar]]:
+    """The same where the first inventories have the mean occupancies `values`, the others the layers' own."""
+
+    def amount(i, name, occupancy=None):
+        carrier, layer = stack.layers[i].material.carrier(name), stack.layers[i]
+        return (carrier.occupancy if occupancy is None else occupancy) * carrier.sites * layer.thickness
+
+    def stored(j, name):
+        return stack.junctions[j].states[slot_of(stack, j, name) - stack.junctions[j].film.slots].stored(jnp.zeros(()))
+
+    nothing = jnp.zeros(())
+    given = [(amount(h.layers[0], h.species, v), nothing) for h, v in zip(freedom.inventories, values, strict=False)]
+    return given + [_sums(held, amount, stored) for held in freedom.inventories[len(given) :]]
+
+
+def _sums(held: Inventory, content, stored) -> tuple[Scalar, Scalar]:
+    added = taken = jnp.zeros(())
+    for term in held.terms:
+        if term.junction is None:
+            own = sum(content(i, term.species) for i in term.layers)
+        else:
+            own = stored(term.junction, term.species)
+        added, taken = (added + term.weight * own, taken) if term.weight > 0 else (added, taken - term.weight * own)
+    return added, taken
+
+
+def inventory_rows(stack: Stack, freedom: Freedom, state: State, wanted) -> list[Scalar]:
+    """Departure of each held sum from the wanted one, as a logarithm: electrochemical potentials follow that.
+
+    Of one carrier on a lattice: of filled over other sites.
+    """
     rows = []
-    for n, held in enumerate(inventories):
-        amount = wanted = jnp.zeros(())
-        for i in held.layers:
-            carriers = [c.species.name for c in stack.layers[i].material.carriers]
-            k = carriers.index(held.species)
-            carrier = stack.layers[i].material.carriers[k]
-            amount = amount + jnp.sum(layers[i].content[k])
-            mean = values[n] if n < len(values) else carrier.occupancy
-            wanted = wanted + mean * carrier.sites * stack.layers[i].thickness
-        rows.append(amount / wanted - 1)
+    for held, now, own in zip(freedom.inventories, held_amounts(stack, freedom, state), wanted, strict=True):
+        (added, taken), sum_wanted = now, own[0] - own[1]
+        # added - taken = wanted, with positive numbers on both sides
+        rows.append(jnp.log((added + jax.nn.relu(-sum_wanted)) / (taken + jax.nn.relu(sum_wanted))))
+        term = held.terms[0]
+        carriers = [stack.layers[i].material.carrier(term.species) for i in term.layers]
+        if len(held.terms) == 1 and carriers and all(isinstance(c.statistics, Lattice) for c in carriers):
+            room = sum(c.sites * stack.layers[i].thickness for c, i in zip(carriers, term.layers, strict=True))
+            rows[-1] = rows[-1] - jnp.log(_empty(stack, term, state) / (room - sum_wanted))
     return rows
+
+
+def _empty(stack: Stack, term: Term, state: State) -> Scalar:
+    """Sites that a carrier leaves [mol m-2], with their digits when few are left."""
+    total = jnp.zeros(())
+    layers, _ = flows(stack, state)
+    for i in term.layers:
+        material, filling = stack.layers[i].material, layers[i].filling
+        names = [c.species.name for c in material.carriers]
+        k = names.index(term.species)
+        others = [filling[names.index(c.species.name)].occupancy for c in material.beside(material.carriers[k])]
+        _, volume = spacings(stack.layers[i])
+        total = total + material.carriers[k].sites * jnp.sum((filling[k].vacancy + sum(others, 0.0)) * volume)
+    return total
 
 
 def _conditions(stack, volts, values, freedom: Freedom, state: State, p):
@@ -165,7 +245,7 @@ def _conditions(stack, volts, values, freedom: Freedom, state: State, p):
         rows.append(level + reaction_row(stack, found, where, j, m) @ p)
     if freedom.voltage:
         rows.append(p[-1] - volts / stack.thermal_voltage)
-    return jnp.stack(rows + inventory_rows(stack, freedom.inventories, state, values))
+    return jnp.stack(rows + inventory_rows(stack, freedom, state, own_amounts(stack, freedom, values)))
 
 
 def guess(stack: Stack, freedom: Freedom, volts, values) -> tuple[State, Float[Array, " constant"]]:
@@ -223,9 +303,14 @@ def sentences(stack: Stack, freedom: Freedom, given: int) -> list[str]:
     """What was held, in words."""
     words = []
     for n, held in enumerate(freedom.inventories):
-        where = ", ".join(stack.layers[i].name for i in held.layers)
+        words_of = []
+        for term in held.terms:
+            place = ", ".join(stack.layers[i].name for i in term.layers) or stack.junctions[term.junction].name
+            count = "" if abs(term.weight) == 1 else f"{abs(term.weight):g} "
+            words_of.append(f"{' and ' if term.weight > 0 else ' less '}{count}{term.species} in {place}")
+        terms = "".join(words_of)
         origin = "as asked" if n < given else "at the layer's own composition"
-        words.append(f"amount of {held.species} in {where} held {origin}")
+        words.append(f"amount of {terms.removeprefix(' and ')} held {origin}")
     if freedom.voltage:
         words.append("voltage held")
     return words

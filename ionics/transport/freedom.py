@@ -27,12 +27,23 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Term:
+    """What an inventory counts: a carrier over some layers, or an interface state."""
+
+    species: str
+    layers: tuple[int, ...]
+    junction: int | None
+    weight: float
+
+
+@dataclass(frozen=True)
 class Inventory:
-    """The amount of a carrier over some layers is held."""
+    """An amount is held, of one carrier or a sum that reactions leave as it is; a region is free because of it."""
 
     species: str
     layers: tuple[int, ...]
     region: int
+    terms: tuple[Term, ...]
 
 
 @dataclass(frozen=True)
@@ -95,12 +106,14 @@ def analyse(
     found = regions(stack)
     where = places(found)
     rows: list[np.ndarray] = []
+    turning: list[np.ndarray] = []
     reactions = []
     for j, junction in enumerate(stack.junctions):
         for m, reaction in enumerate(junction.reactions):
             if isinstance(reaction.law, Blocked):
                 continue
             row = reaction_row(stack, found, where, j, m)
+            turning.append(row)
             if _independent(rows, row):
                 rows.append(row)
                 reactions.append((j, m))
@@ -108,16 +121,23 @@ def analyse(
     for i, layer in enumerate(stack.layers):
         for m, reaction in enumerate(layer.material.reactions):
             row = bulk_row(stack, found, where, i, m)
+            turning.append(row)
             if not isinstance(reaction.law, (Generation, WeakElectrolyte)) and _independent(rows, row):
                 rows.append(row)
                 bulk.append((i, m))
     unit = np.eye(len(found) + 1)
-    if voltage:
+    zero = not voltage and _floats(stack, where, rows, len(found))
+    if voltage or zero:
         if _independent(rows, unit[-1]):
             rows.append(unit[-1])
         elif not flowing:
             raise Overdetermined("the contacts and reactions already fix the voltage; leave the voltage out")
     inventories = []
+
+    def hold(n: int, row: np.ndarray, terms: list[Term]):
+        rows.append(row)
+        inventories.append(Inventory(found[n].species, terms[0].layers, n, tuple(terms)))
+
     for i, name in occupancies:
         row = unit[where[i, name]]
         if not _independent(rows, row):
@@ -125,14 +145,75 @@ def analyse(
                 f"the occupancy of {name} in {stack.layers[i].name} cannot be chosen: "
                 "the contacts, reactions or the voltage already fix it"
             )
-        rows.append(row)
-        inventories.append(Inventory(name, (i,), where[i, name]))
+        hold(where[i, name], row, [Term(name, (i,), None, 1.0)])
+    for n, row in _conserved(stack, found, turning):
+        if _independent(rows, row):
+            few = sorted((k for k in range(len(found)) if row[k]), key=lambda k: k != n)
+            hold(n, row, [Term(found[k].species, found[k].layers, found[k].junction, float(row[k])) for k in few])
     for n in sorted(range(len(found)), key=lambda n: _reluctance(stack, found[n])):
         if _independent(rows, unit[n]):
-            rows.append(unit[n])
-            inventories.append(Inventory(found[n].species, found[n].layers, n))
-    zero_volts = _independent(rows, unit[-1])
-    return Freedom(found, tuple(reactions), tuple(bulk), tuple(inventories), voltage or zero_volts)
+            hold(n, unit[n], [_composition(stack, found[n])])
+    zero = zero or _independent(rows, unit[-1])
+    return Freedom(found, tuple(reactions), tuple(bulk), tuple(inventories), voltage or zero)
+
+
+def _composition(stack: Stack, region: Region) -> Term:
+    """What stands for the state of charge where a region is free: its amount, for electrons that of an ion beside them.
+
+    Electrons also charge the surfaces of a metal and of space charges; ions are what a composition counts.
+    """
+    if region.species in ("e-", "h+"):
+        for i in reversed(region.layers):
+            for carrier in stack.layers[i].material.carriers:
+                name = carrier.species.name
+                if carrier.species.charge and name not in ("e-", "h+") and not frozen(stack.layers[i].material, name):
+                    return Term(name, (i,), None, 1.0)
+    return Term(region.species, region.layers, region.junction, 1.0)
+
+
+def _floats(stack: Stack, where, rows: list[np.ndarray], count: int) -> bool:
+    """Whether the voltage can change, and the potentials of the layers with it, while no composition does."""
+    size = count + 1 + len(stack.layers)
+    bulk = [np.append(row, np.zeros(len(stack.layers))) for row in rows]
+    for (i, name), n in where.items():
+        if isinstance(i, int):
+            row = np.zeros(size)
+            row[n], row[count + 1 + i] = 1, -stack.species[stack.index(name)].charge
+            bulk.append(row)
+    changing = np.eye(size)[count]
+    return _rank([*bulk, changing]) > _rank(bulk)
+
+
+def _conserved(stack: Stack, found, turning: list[np.ndarray]) -> list[tuple[int, np.ndarray]]:
+    """Sums of amounts that no reaction changes, as weights of the regions: (the region it stands for, weights).
+
+    The kernel of the reactions, by elimination; charged sums come first.
+    """
+    size = len(found)
+    order = sorted(range(size), key=lambda n: _reluctance(stack, found[n]), reverse=True)
+    a = np.array([row[:-1] for row in turning]).reshape(len(turning), size)[:, order]
+    pivots: list[int] = []
+    for column in range(size):
+        rest = a[len(pivots) :, column]
+        if not np.any(np.abs(rest) > 1e-9):
+            continue
+        k = len(pivots) + int(np.argmax(np.abs(rest)))
+        a[[len(pivots), k]] = a[[k, len(pivots)]]
+        a[len(pivots)] /= a[len(pivots), column]
+        for other in range(len(a)):
+            if other != len(pivots):
+                a[other] -= a[other, column] * a[len(pivots)]
+        pivots.append(column)
+    sums = []
+    for column in range(size):
+        if column not in pivots:
+            row = np.zeros(size + 1)
+            row[order[column]] = 1.0
+            for k, pivot in enumerate(pivots):
+                row[order[pivot]] = -a[k, column]
+            sums.append((order[column], row))
+    charge = [0 if r.junction is not None else stack.species[stack.index(r.species)].charge for r in found]
+    return sorted(sums, key=lambda one: one[1][:-1] @ charge == 0)
 
 
 def reaction_row(stack: Stack, found, where, j: int, m: int) -> np.ndarray:
@@ -168,7 +249,11 @@ def _crosses(stack: Stack, j: int, name: str) -> bool:
 
 
 def _independent(rows: list[np.ndarray], row: np.ndarray) -> bool:
-    return bool(np.linalg.matrix_rank(np.array([*rows, row])) > len(rows))
+    return _rank([*rows, row]) > len(rows)
+
+
+def _rank(rows: list[np.ndarray]) -> int:
+    return int(np.linalg.matrix_rank(np.array(rows))) if rows else 0
 
 
 def _reluctance(stack: Stack, region: Region) -> tuple[int, int]:

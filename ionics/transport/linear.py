@@ -52,7 +52,7 @@ class Layout:
         self.blocks = self.metal + 1
 
     def flatten(self, state: State) -> Inexact[Array, "block row"]:
-        """Carriers (or rates and slots, or current) first, potential (or displacement, or voltage) last in each block."""
+        """Carriers (rates and slots; current) first, potential (displacement; voltage) last in each block."""
 
         def block(first, last):
             gap = jnp.zeros((last.shape[0], self.width - 1 - first.shape[1]), last.dtype)

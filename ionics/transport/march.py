@@ -225,7 +225,7 @@ class Walk(eqx.Module):
     event: Int[Array, ""]
     result: Int[Array, ""]
     finished: Bool[Array, ""]
-    rows: Row | Tape
+    rows: Any  # Row, or Tape where the steps are followed again
     where: Any  # Int[Array, " row"], time step of each row; inside the loop a buffer of it
 
 

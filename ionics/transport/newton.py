@@ -1,8 +1,10 @@
-"""Damped Newton for a stack's balance bordered by a few global conditions."""
+"""Damped Newton for a stack's balance bordered by a few global conditions, led to its solution where it does not find
+it by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,17 +14,25 @@ from jaxtyping import Array, Float, Int
 from ionics.transport.balance import State
 from ionics.transport.linear import Layout, coloured, factorise, pivoted_inverse, substitute, with_identity
 
-OK, STALLED, NOT_FINITE, NO_STEADY_STATE = 0, 1, 2, 3
+OK, STALLED, NOT_FINITE, NO_STEADY_STATE, BEYOND, BLOCKED = range(6)
 MESSAGES = {
     OK: "converged",
     STALLED: "Newton's method did not converge: the last correction was still above the tolerance",
     NOT_FINITE: "the iteration left the finite numbers: a condition of the problem is singular or contradictory",
     NO_STEADY_STATE: "there is no steady state: a carrier accumulates because it cannot leave where it arrives",
+    BEYOND: "the stack cannot carry that current, or hold that charge: potentials beyond 1000 V would be needed",
+    BLOCKED: "no direct current can pass: no carrier connects the two contacts",
 }
 
 TOLERANCE = 1e-9  # of the last correction, in units of RT
-LONGEST = 4.0  # longest step of any u or F phi / RT
-STEPS = 400
+CLOSE = 1e-2  # the same where a step on the way is good enough
+LONGEST = 4.0  # longest step of any u, and of F phi / RT from a node to the next
+STEPS = 1500  # Newton steps altogether
+PATIENCE = 60  # Newton steps at one point of the way
+SMALLEST = 1e-4  # of the way, before time takes over
+FIRST = 1e-9  # time step, s
+SHORTEST, LAST = 1e-15, 1e27  # of the first
+HIGHEST = 1e3  # V
 
 
 class Solution(eqx.Module):
@@ -39,6 +49,22 @@ class Solution(eqx.Module):
         return MESSAGES[int(self.result)]
 
 
+class _Way(NamedTuple):
+    """Where the iteration is, and how it got there."""
+
+    x: Array
+    p: Array
+    size: Array  # of the last correction
+    before: Array  # of the one before
+    steps: Array  # altogether
+    tries: Array  # at this point of the way
+    held: tuple[Array, Array]  # the last solution on the way
+    done: Array  # share of the way to it
+    stride: Array  # share of the way that is tried from there
+    rate: Array  # 1/s, of the time step that is tried; 0: steady
+    ended: Array
+
+
 def newton(
     residual: Callable,
     conditions: Callable,
@@ -47,38 +73,57 @@ def newton(
     start: State,
     constants: Float[Array, " constant"],
     parameters,
+    *,
+    at: Callable | None = None,
+    stored: Callable | None = None,
+    first: float = FIRST,
 ) -> tuple[State, Float[Array, " constant"], Int[Array, ""], Int[Array, ""], Float[Array, ""]]:
     """Solve residual(parameters, state, p) = 0 and conditions(parameters, state, p) = 0 for the state and p.
 
-    `parameters` is a pytree; the result is differentiable by it. Steps are shortened so that no u and no F phi/RT
-    moves by more than LONGEST.
+    `parameters` is a pytree; the result is differentiable by it. Steps are shortened so that no u moves by more than
+    LONGEST, nor F phi/RT from a node to the next.
+
+    at(parameters, share): the parameters at a share of the way from a problem that `start` solves; by default the
+    residual of the start fades instead. stored(parameters, state): amounts whose change in time leads to the solution
+    where no shorter stride does.
     """
-    nodes = jnp.asarray(layout.of_nodes())[:, None]
-    scale = jnp.where(nodes, jnp.where(jnp.arange(layout.width) == layout.width - 1, 1 / thermal, 1.0), 0.0)
 
     def both(given, x, p):
         state = layout.unflatten(x)
         return layout.flatten(residual(given, state, p)), conditions(given, state, p)
 
-    def unfinished(carry):
-        _, _, count, size, before = carry
-        stagnated = (size < 1e-6) & (size > 0.5 * before)
-        return (count < STEPS) & (size > TOLERANCE) & ~stagnated & ~jnp.isnan(size)
-
     # The iteration is taken as it is; its derivative is the implicit one, compiled only where it is asked for.
     @eqx.filter_custom_jvp
-    def root(given, scale, x, p):
-        def body(carry):
-            x, p, count, before, _ = carry
-            values, along = jax.linearize(lambda x, p: both(given, x, p), x, p)
-            dx, dp = _correction(along, p, layout, *values)
-            size = jnp.max(jnp.abs(dx * scale))
-            step = jnp.minimum(1.0, LONGEST / size)
-            step = jnp.where(jnp.isfinite(size), step, jnp.nan)
-            return x + step * dx, p + step * dp, count + 1, size, before
+    def root(given, thermal, x, p):
+        begun = both(given if at is None else at(given, 0.0), x, p)
 
-        endless = jnp.asarray(jnp.inf)
-        return jax.lax.while_loop(unfinished, body, (x, p, jnp.zeros((), int), endless, endless))[:4]
+        def body(way: _Way) -> _Way:
+            share = jnp.minimum(1.0, way.done + way.stride)
+            here = given if at is None else at(given, share)
+            old = 0.0 if stored is None else layout.flatten(stored(given, layout.unflatten(way.held[0])))
+
+            def rows(x, p):
+                r, g = both(here, x, p)
+                r, g = r - (1 - share) * begun[0], g - (1 - share) * begun[1]
+                if stored is not None:
+                    r = r + way.rate * (layout.flatten(stored(here, layout.unflatten(x))) - old)
+                return r, g
+
+            values, along = jax.linearize(rows, way.x, way.p)
+            dx, dp = _correction(along, way.p, layout, *values)
+            size, longest = _sizes(layout.unflatten(dx), layout, thermal, at is not None)
+            # a change that is not finite must not look like a small one
+            size = jnp.where(jnp.all(jnp.isfinite(dx)) & jnp.all(jnp.isfinite(dp)), size, jnp.nan)
+            step = jnp.minimum(1.0, LONGEST / longest)
+            return _onwards(
+                way, way.x + step * dx, way.p + step * dp, size, share, None if stored is None else first, thermal
+            )
+
+        zero, endless = jnp.zeros(()), jnp.asarray(jnp.inf)
+        count = jnp.zeros((), int)
+        way = _Way(x, p, endless, endless, count, count, (x, p), zero, zero + 1, zero, count > 0)
+        way = jax.lax.while_loop(lambda way: (way.steps < STEPS) & ~way.ended, body, way)
+        return way.x, way.p, way.steps, way.size
 
     @root.def_jvp
     def _(primals, tangents):
@@ -89,10 +134,66 @@ def newton(
         _, moved = jax.jvp(lambda r, g: _correction(along, p, layout, r, g), values, changes)
         return (x, p, count, size), (*moved, None, None)
 
-    x, p, count, size = root(parameters, scale, layout.flatten(start), constants)
+    x, p, count, size = root(parameters, thermal, layout.flatten(start), constants)
+    state = layout.unflatten(x)
     finite = jnp.all(jnp.isfinite(x)) & jnp.isfinite(size)
     result = jnp.where(finite, jnp.where(size < 1e-6, OK, STALLED), NOT_FINITE)
-    return layout.unflatten(x), p, result, count, size
+    result = jnp.where(finite & (jnp.abs(state.voltage) > HIGHEST), BEYOND, result)
+    return state, p, result, count, size
+
+
+def _onwards(way: _Way, x, p, size, share, clock: float | None, thermal) -> _Way:
+    """What to try after a correction: the next one, the next stride, a shorter one, or the end."""
+    last = (share >= 1) & (way.rate == 0)
+    stagnated = (size < 1e-6) & (size > 0.5 * way.size)
+    good = (size <= jnp.where(last, TOLERANCE, CLOSE)) | stagnated
+    lost = ~jnp.isfinite(size) | ((way.tries >= PATIENCE) & ~good)
+    finished = good & last
+    # further along the way, or further in time
+    stride = jnp.where(good, 2 * way.stride, jnp.where(lost, way.stride / 4, way.stride))
+    quick = jnp.where(way.tries <= 4, 30.0, jnp.where(way.tries <= 10, 5.0, 1.5))
+    timed, unit = clock is not None, 1 / (clock or 1.0)
+    slower = jnp.where(way.rate > 0, way.rate * 30, 1e6 * unit / LAST)
+    rate = jnp.where(good, way.rate / quick, jnp.where(lost, slower, way.rate))
+    rate = jnp.where(rate < unit / LAST, 0.0, rate)
+    waiting = (way.rate > 0) | ((way.done >= 1) & lost)  # time has taken over
+    stuck = ~waiting & lost & (stride < SMALLEST)
+    over = stuck & (not timed) | waiting & lost & (rate > unit / SHORTEST)
+    rate = jnp.where(waiting, rate, jnp.where(stuck & timed, unit, 0.0))
+    stride = jnp.where(waiting | stuck & timed, 1.0, stride)
+    done = jnp.where(good, share, way.done)
+
+    def pick(new, old):
+        return jnp.where(good, new, old)
+
+    held = pick(x, way.held[0]), pick(p, way.held[1])
+    ended = finished | over | (good & (jnp.abs(x[-1, -1]) > HIGHEST))
+    retreat = lost & ~over
+    return _Way(
+        x=jnp.where(retreat, held[0], x),
+        p=jnp.where(retreat, held[1], p),
+        size=jnp.where(retreat | (good & ~ended), jnp.inf, size),
+        before=way.size,
+        steps=way.steps + 1,
+        tries=jnp.where(good | lost, 0, way.tries + 1),
+        held=held,
+        done=done,
+        stride=stride,
+        rate=rate,
+        ended=ended,
+    )
+
+
+def _sizes(change: State, layout: Layout, thermal, driven: bool) -> tuple[Array, Array]:
+    """Largest change of any u, phi [RT/F] or slot, and the part of it that is not to exceed LONGEST."""
+    own = jnp.max(jnp.abs(change.u), initial=0.0)
+    own = jnp.maximum(own, jnp.max(jnp.abs(change.surface), initial=0.0))
+    phi = change.phi / thermal
+    size = jnp.maximum(own, jnp.max(jnp.abs(phi)))
+    if driven:
+        ends = jnp.concatenate([jnp.zeros(1), phi, change.voltage[None] / thermal])
+        own = jnp.maximum(own, jnp.max(jnp.abs(jnp.diff(ends))))
+    return size, own
 
 
 def _correction(along, p, layout, r, g):

@@ -78,9 +78,9 @@ PLAIN = ("voltage", "current", "size of the current", "charge", "size of the cha
 class Cutoff(eqx.Module):
     """Ends a step when sign * (quantity - level) reaches zero from below."""
 
-    level: Float[Array, ""] = array()
     sign: int = eqx.field(static=True)  # 1: when it rises to the level, -1: when it falls to it
     quantity: str = eqx.field(static=True)  # one of PLAIN, or 'smallest' or 'largest' occupancy
+    level: Float[Array, ""] = array()
     species: str | None = eqx.field(static=True, default=None)
 
     @property
@@ -93,22 +93,22 @@ class Cutoff(eqx.Module):
     @staticmethod
     def voltage(level: Number, side: str) -> Cutoff:
         """side: 'above' or 'below' [V]."""
-        return Cutoff(level, _sign(side), "voltage")
+        return Cutoff(_sign(side), "voltage", level)
 
     @staticmethod
     def current(level: Number, side: str, signed: bool = False) -> Cutoff:
         """Its size, or with `signed` the current itself [A m-2]."""
-        return Cutoff(level, _sign(side), "current" if signed else "size of the current")
+        return Cutoff(_sign(side), "current" if signed else "size of the current", level)
 
     @staticmethod
     def charge(level: Number, side: str = "above", signed: bool = False) -> Cutoff:
         """Passed since the step began, its size or with `signed` itself [C m-2]."""
-        return Cutoff(level, _sign(side), "charge" if signed else "size of the charge")
+        return Cutoff(_sign(side), "charge" if signed else "size of the charge", level)
 
     @staticmethod
     def occupancy(species: str, level: Number, side: str) -> Cutoff:
         """Smallest occupancy of a species anywhere falls 'below' a level, or its largest rises 'above' one."""
-        return Cutoff(level, _sign(side), "largest" if _sign(side) > 0 else "smallest", species)
+        return Cutoff(_sign(side), "largest" if _sign(side) > 0 else "smallest", level, species)
 
     def weights(self, species: Sequence[str]) -> Float[np.ndarray, " observable"]:
         """Of the values of `Observed`."""
@@ -145,7 +145,7 @@ class Step(eqx.Module):
         signal: Signal | None = None,
         cutoffs: Sequence[Cutoff] = (),
         temperature: Signal | None = None,
-        save: Float[Array, " time"] | Sequence[float] | None = None,
+        save: Float[Array, " time"] | Float[np.ndarray, " time"] | Sequence[float] | None = None,
     ):
         """drive: its value is held, unless a `signal` replaces it."""
         if duration is None and not cutoffs:
@@ -184,11 +184,11 @@ class Task(eqx.Module):
     weights: Float[Array, "cutoff observable"]
     levels: Float[Array, " cutoff"]
 
-    def drive(self, t: Float[Array, ""]) -> Terminal:
+    def drive(self, t: Number) -> Terminal:
         """What is held at a time [s since the step began]."""
         return eqx.tree_at(lambda d: d.value, self.terminal, self.signal(t))
 
-    def at(self, stack: Stack, t: Float[Array, ""]) -> Stack:
+    def at(self, stack: Stack, t: Number) -> Stack:
         """The stack at the temperature of a time."""
         return eqx.tree_at(lambda s: s.temperature, stack, self.temperature(t))
 

@@ -245,7 +245,7 @@ def _joined(parts: list[Part], cutoffs: tuple[tuple[str, ...], ...]) -> Trajecto
         lambda *columns: _concatenated([a[:count] for a, count in zip(columns, counts, strict=True)]),
         *(jax.tree.map(lambda a: a if isinstance(a, Tracer) else np.asarray(a), part.rows) for part in parts),
     )
-    accepted, rejected, corrections = sum(part.counts for part in parts)
+    accepted, rejected, corrections = jnp.sum(jnp.stack([part.counts for part in parts]), axis=0)
     return Trajectory(
         **{
             name: getattr(rows, name) for name in ("t", "state", "voltage", "current", "charge", "temperature", "valid")

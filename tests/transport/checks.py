@@ -1,0 +1,140 @@
+"""What a solved stack must obey (PHYSICS section 8), each violation in words. No tolerance is looser than rounding.
+
+A flux is the small difference of two large one-way fluxes D c / h, so what a face can say about it ends at some
+1e-16 of those; tolerances are multiples of that, and `digits` says what is left of a current.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from ionics.constants import FARADAY, GAS
+from ionics.kinetics.rates import Blocked
+from ionics.transport.balance import Drive, flows, outflow, spacings
+from ionics.transport.newton import Solution
+from ionics.transport.stack import Stack
+
+FLAT = 1e-7  # RT, of an electrochemical potential at equilibrium
+ROUNDING = 1e-11  # of a one-way flux
+RELATIVE = 1e-6  # of a flux
+
+
+@eqx.filter_jit
+def _observed(stack: Stack, state, drive: Drive):
+    layers, junctions = flows(stack, state)
+    rows = outflow(stack, state, drive)
+    oneway, charge = [], []
+    for layer, flow in zip(stack.layers, layers, strict=True):
+        h, volume = spacings(layer)
+        ways, total = [], jnp.abs(layer.material.fixed_charge) * volume
+        for carrier, content in zip(layer.material.carriers, flow.content, strict=True):
+            c = content / volume
+            ways.append(carrier.diffusivity(stack.temperature) * jnp.maximum(c[1:], c[:-1]) / h)
+            total = total + abs(carrier.species.charge) * content
+        oneway.append(tuple(ways))
+        charge.append(total)
+    return layers, junctions, rows, oneway, charge
+
+
+def _numpy(tree):
+    import jax
+
+    return jax.tree.map(np.asarray, tree)
+
+
+def at_rest(stack: Stack, solution: Solution, drive: Drive) -> list[str]:
+    """Violations of an equilibrium state."""
+    layers, junctions, rows, oneway, charge = _numpy(_observed(stack, solution.state, drive))
+    wrong = _finite(solution) + _gauss(stack, layers, rows, charge)
+    thermal = GAS * float(stack.temperature)
+    for layer, flow, ways in zip(stack.layers, layers, oneway, strict=True):
+        for carrier, eta, flux, way in zip(layer.material.carriers, flow.electrochemical, flow.flux, ways, strict=True):
+            name = f"{carrier.species.name} in {layer.name}"
+            if not np.ptp(eta) < FLAT * thermal:
+                wrong.append(f"eta of {name} varies by {np.ptp(eta) / thermal:.1e} RT")
+            drop = abs(carrier.species.charge) * np.abs(np.diff(_potential(stack, solution, layer))) * FARADAY / thermal
+            if not np.all(np.abs(flux) <= FLAT * way * (1 + drop)):
+                wrong.append(f"flux of {name} is {np.max(np.abs(flux) / way):.1e} of one way")
+    for j, (junction, flow) in enumerate(zip(stack.junctions, junctions, strict=True)):
+        for reaction, affinity in zip(junction.reactions, flow.affinity, strict=True):
+            if not isinstance(reaction.law, Blocked) and not abs(affinity) < FLAT * thermal:
+                wrong.append(f"affinity at junction {j} is {affinity / thermal:.1e} RT")
+    return wrong
+
+
+def under_drive(stack: Stack, solution: Solution, drive: Drive) -> list[str]:
+    """Violations of a steady state."""
+    layers, junctions, rows, oneway, charge = _numpy(_observed(stack, solution.state, drive))
+    wrong = _finite(solution) + _gauss(stack, layers, rows, charge)
+    thermal = GAS * float(stack.temperature)
+    current = float(solution.state.current)
+    for layer, flow, ways in zip(stack.layers, layers, oneway, strict=True):
+        phi = _potential(stack, solution, layer)
+        total, noise = np.zeros(layer.nodes - 1), np.zeros(layer.nodes - 1)
+        for carrier, eta, flux, way in zip(layer.material.carriers, flow.electrochemical, flow.flux, ways, strict=True):
+            z, name = carrier.species.charge, f"{carrier.species.name} in {layer.name}"
+            own = ROUNDING * way * (1 + np.abs(z * np.diff(phi)) * FARADAY / thermal)
+            best = np.argmin(own)
+            if not np.all(np.abs(flux - flux[best]) <= RELATIVE * np.abs(flux[best]) + own + own.max()):
+                wrong.append(f"flux of {name} varies by {np.ptp(flux):.1e} about {flux[best]:.1e} ({own.max():.1e})")
+            if not np.all(flux * -np.diff(eta) >= -own * (np.abs(np.diff(eta)) + 1e-10 * thermal)):
+                wrong.append(f"negative entropy production of {name}")
+            total, noise = total + z * FARADAY * flux, noise + abs(z) * FARADAY * own
+        if not np.all(np.abs(total - current) <= RELATIVE * abs(current) + noise + noise.max()):
+            wrong.append(f"current in {layer.name} is {total[np.argmin(noise)]:.3e}, at the terminals {current:.3e}")
+    for j, (junction, flow) in enumerate(zip(stack.junctions, junctions, strict=True)):
+        for reaction, affinity, rate in zip(junction.reactions, flow.affinity, flow.rate, strict=True):
+            if isinstance(reaction.law, Blocked):
+                if not abs(rate) < 1e-20:
+                    wrong.append(f"a blocked reaction at junction {j} runs at {rate:.1e}")
+            elif not affinity * rate >= -1e-9 * thermal * abs(rate) - 1e-300:
+                wrong.append(f"negative entropy production at junction {j}: {affinity / thermal:.1e} RT, {rate:.1e}")
+    if not abs(float(rows.current)) <= 1e-8 * max(1.0, abs(float(drive.value))):
+        wrong.append(f"the drive is missed by {float(rows.current):.1e}")
+    return wrong
+
+
+def digits(stack: Stack, solution: Solution, drive: Drive) -> float:
+    """Decimal digits of the current that rounding of the least noisy face of each layer leaves."""
+    _, _, _, oneway, _ = _numpy(_observed(stack, solution.state, drive))
+    worst = 0.0
+    for layer, ways in zip(stack.layers, oneway, strict=True):
+        noise = sum(
+            (abs(c.species.charge) * FARADAY * w for c, w in zip(layer.material.carriers, ways, strict=True)),
+            np.zeros(layer.nodes - 1),
+        )
+        worst = max(worst, float(noise.min()) * 1e-14)
+    return float(-np.log10(max(worst / max(abs(float(solution.state.current)), 1e-300), 1e-16)))
+
+
+def _potential(stack: Stack, solution: Solution, layer):
+    start = 0
+    for one in stack.layers:
+        if one is layer:
+            return np.asarray(solution.state.phi)[start : start + layer.nodes]
+        start += one.nodes
+    raise KeyError(layer.name)
+
+
+def _finite(solution: Solution) -> list[str]:
+    import jax
+
+    return [] if all(bool(np.all(np.isfinite(a))) for a in jax.tree.leaves(solution.state)) else ["not finite"]
+
+
+def _gauss(stack: Stack, layers, rows, charge) -> list[str]:
+    start, wrong = 0, []
+    for layer, flow, amount in zip(stack.layers, layers, charge, strict=True):
+        missed = np.abs(rows.phi[start : start + layer.nodes])
+        start += layer.nodes
+        field = np.abs(flow.displacement)
+        noise = FARADAY * amount + np.pad(field, (1, 0), mode="edge") + np.pad(field, (0, 1), mode="edge")
+        # the field is a difference of potentials of some volts
+        h = np.asarray(layer.spacing * layer.thickness)
+        volts = np.abs(flow.displacement) * 0 + 1e-14 * 8.854e-12 * float(layer.material.permittivity) / h
+        noise = 1e-9 * noise + 100 * (np.pad(volts, (1, 0), mode="edge") + np.pad(volts, (0, 1), mode="edge"))
+        if not np.all(missed <= noise):
+            wrong.append(f"Gauss' law in {layer.name} is missed by {np.max(missed / noise):.1e}")
+    return wrong
