@@ -25,11 +25,11 @@ CAPTIONS = {
     "parts": "Which element is which arc: real parts stacked, imaginary parts one by one.",
     "profiles": "Potential, concentrations and electrochemical potentials (each relative to its left end): the whole "
     "stack, then the junctions enlarged. A flat electrochemical potential means equilibrium.",
-    "protocol": "What the terminals saw, steps shaded in turn. Grey: the open-circuit voltage of the mean compositions.",
+    "protocol": "What the terminals saw, steps shaded in turn. Grey: open-circuit voltage of the mean compositions.",
     "voltage": "Voltage against the charge passed; full lines discharge, broken lines charge.",
     "sweep": "Current while the voltage is swept; the first instants after a corner are left out.",
     "thermal": "Current while the temperature changes.",
-    "losses": "Who eats the voltage. Below, voltage minus open circuit, split along the path of the current: what drops "
+    "losses": "Who eats the voltage. Below, voltage minus open circuit, split along the path of the current: drops "
     "of the electrochemical potential of its carrier in each layer, the affinities of reactions at junctions, and what "
     "the uneven composition of an electrode takes. The parts add up.",
     "junctions": "What the junctions store: thickness of films, filling of interface states.",

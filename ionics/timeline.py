@@ -193,7 +193,12 @@ def _inside(stack: Stack, acts: Sequence[Act], along: losses.Path | None) -> xr.
     ds = xr.Dataset(
         {
             "affinity": variable(("time", "reaction"), of("affinity"), "V", "affinity of a reaction per charge moved"),
-            "rate": variable(("time", "reaction"), of("rate"), "mol/(m^2 s)", "rate of a reaction, left to right"),
+            "rate": variable(
+                ("time", "reaction"),
+                of("rate"),
+                "mol/(m^2 s)",
+                "rate of a reaction forward; out of the metal at a contact",
+            ),
         },
         coords={"reaction": list(names)},
     )

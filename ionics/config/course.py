@@ -86,8 +86,8 @@ def follow(config: Config, stack: Stack, start: Solution | transient.Instant, te
         return Course(tuple(acts), instant, len(planned), tuple(names), result, message, tuple(map(int, counts)))
 
     for n, (one, step) in enumerate(zip(planned, alike, strict=True)):
-        tell(f"step {n + 1} of {len(planned)}: {one.leg.name}")
         try:
+            tell(f"step {n + 1} of {len(planned)}: {one.leg.name}")
             run = transient.simulate(stack, step, instant, rtol=config.study.tolerance, steps=most, throw=False)
             skipped = int(run.event[0]) >= 0 and float(run.end.time) == float(instant.time)
             ended = "interrupted" if int(run.result) != OK else _ended(one, int(run.event[0]), skipped)
