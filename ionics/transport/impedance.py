@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Complex, Float
 
 from ionics.constants import FARADAY, VACUUM_PERMITTIVITY
+from ionics.transport import batches
 from ionics.transport.balance import Flows, JunctionFlow, LayerFlow, State, spacings
 from ionics.transport.equilibrium import equilibrium
 from ionics.transport.newton import Solution
@@ -21,6 +22,7 @@ from ionics.transport.tangent import Tangent, along_waves, in_turns
 Frequencies = Float[Array, " frequency"] | Float[np.ndarray, " frequency"] | Sequence[float] | float  # Hz
 SERIES = "series resistance"
 ZONES = ("space charge on the left", "bulk", "space charge on the right")
+TOGETHER = 1  # stacks of a batch at once: their frequencies fill the vectors of a processor
 CACHED = 400_000  # complex numbers, 6 MB: as many frequencies at once as leave the matrices in a processor's cache
 
 
@@ -62,7 +64,7 @@ def impedance(
     if stack.units and not isinstance(state.current, Tracer) and float(state.current) != 0:
         raise ValueError("the impedance of a repeated unit is known at equilibrium only, not under current")
     frequency = jnp.atleast_1d(jnp.asarray(frequency, float))
-    return _impedance(stack, state, frequency, jnp.asarray(lengths, float))
+    return _together(stack, state, frequency, jnp.asarray(lengths, float))
 
 
 @eqx.filter_jit
@@ -79,6 +81,9 @@ def _impedance(stack: Stack, state: State, frequency, lengths) -> Impedance:
         zones = zones.at[unit.first : unit.last + 1].add(more * cut)
     series = jnp.broadcast_to(stack.series_resistance.astype(complex), (1, *frequency.shape))
     return Impedance(frequency, z, jnp.concatenate([parts, series]), zones, reach, (*elements(stack), SERIES))
+
+
+_together = batches.in_turns(_impedance, TOGETHER)
 
 
 def _alone(stack: Stack, state: State, frequency, lengths=5.0):

@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Array, Inexact
 
 from ionics.transport.balance import State
+from ionics.transport.batches import batch_last
+from ionics.transport.chains import multiplied_out
 from ionics.transport.stack import Stack
 
 Blocks = Inexact[Array, "block row column batch"]
@@ -107,18 +109,19 @@ def jacobian(function, x: Inexact[Array, "block row"]) -> Tridiagonal:
 def coloured(derivative, blocks: int, width: int) -> tuple[Tridiagonal, ...]:
     """The matrices of the linear block-tridiagonal maps that `derivative` yields as a tuple.
 
-    Blocks three apart share no row, so one derivative along all of them gives all their columns.
+    Blocks three apart share no row, so one derivative along all of them gives all their columns. The directions are
+    taken in a loop: where they are compiled in one piece, every slope is computed anew for each of them.
     """
     colour = np.arange(blocks) % 3
-    seeds = np.einsum("bc,sw->bwcs", np.eye(3)[colour], np.eye(width)).reshape(blocks, width, 3 * width)
-    columns = jax.vmap(derivative, in_axes=-1, out_axes=-1)(jnp.asarray(seeds))
+    seeds = np.einsum("bc,sw->cwbs", np.eye(3)[colour], np.eye(width)).reshape(3 * width, blocks, width)
+    columns = jax.lax.map(multiplied_out(derivative, jnp.zeros((blocks, width))), jnp.asarray(seeds))
 
     def couple(columns, offset):
-        columns = columns.reshape(blocks, width, 3, width)  # block, row, colour, slot
+        columns = columns.reshape(3, width, blocks, width)  # colour, slot, block, row
         neighbour = np.arange(blocks) + offset
         source = np.where((neighbour >= 0) & (neighbour < blocks), neighbour % 3, -1)
-        picked = (jnp.where((source == c)[:, None, None], columns[:, :, c], 0.0) for c in range(3))
-        return sum(picked, jnp.zeros(()))[..., None]
+        picked = (jnp.where((source == c)[:, None], columns[c], 0.0) for c in range(3))
+        return jnp.moveaxis(sum(picked, jnp.zeros(())), 0, -1)[..., None]
 
     return tuple(Tridiagonal(*(couple(one, offset) for offset in (-1, 0, 1))) for one in columns)
 
@@ -137,9 +140,27 @@ def multiply(matrix: Tridiagonal, x: Rows) -> Rows:
     return product(matrix.lower, before) + product(matrix.diagonal, x) + product(matrix.upper, after)
 
 
+def transposed(matrix: Tridiagonal) -> Tridiagonal:
+    """The transposed matrix."""
+    lower, diagonal, upper = (jnp.swapaxes(part, 1, 2) for part in matrix)
+    first, last = jnp.zeros_like(upper[:1]), jnp.zeros_like(lower[:1])
+    return Tridiagonal(jnp.concatenate([first, upper[:-1]]), diagonal, jnp.concatenate([lower[1:], last]))
+
+
 def solve(matrix: Tridiagonal, rhs: Rows, layout: Layout) -> Rows:
-    """x with matrix @ x = rhs. A singular system gives infinities or NaN, never a wrong finite answer silently."""
-    return substitute(factorise(matrix, layout), rhs, layout)
+    """x with matrix @ x = rhs. A singular system gives infinities or NaN, never a wrong finite answer silently.
+
+    Its derivatives are those of the equation, not of the elimination.
+    """
+    batch = np.broadcast_shapes(*(part.shape[-1:] for part in (*matrix, rhs)))
+    rhs = jnp.broadcast_to(rhs, (*rhs.shape[:-1], *batch)).astype(jnp.result_type(*matrix, rhs))
+    eliminate = batch_last(lambda matrix, rhs: substitute(factorise(matrix, layout), rhs, layout))
+    return jax.lax.custom_linear_solve(
+        lambda x: multiply(matrix, x),
+        rhs,
+        lambda _, b: eliminate(matrix, b),
+        lambda _, b: eliminate(transposed(matrix), b),
+    )
 
 
 class Factors(NamedTuple):

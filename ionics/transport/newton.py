@@ -12,7 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ionics.transport.balance import State
-from ionics.transport.linear import Layout, coloured, factorise, pivoted_inverse, substitute, with_identity
+from ionics.transport.batches import in_turns
+from ionics.transport.chains import multiplied_out
+from ionics.transport.linear import Layout, coloured, pivoted_inverse, solve, with_identity
 
 OK, STALLED, NOT_FINITE, NO_STEADY_STATE, BEYOND, BLOCKED = range(6)
 MESSAGES = {
@@ -33,6 +35,7 @@ SMALLEST = 1e-4  # of the way, before time takes over
 FIRST = 1e-9  # time step, s
 SHORTEST, LAST = 1e-15, 1e27  # of the first
 HIGHEST = 1e3  # V
+TOGETHER = 8  # members of a batch that share the cache of a processor
 
 
 class Solution(eqx.Module):
@@ -93,8 +96,7 @@ def newton(
         return layout.flatten(residual(given, state, p)), conditions(given, state, p)
 
     # The iteration is taken as it is; its derivative is the implicit one, compiled only where it is asked for.
-    @eqx.filter_custom_jvp
-    def root(given, thermal, x, p):
+    def iterate(given, thermal, x, p):
         begun = both(given if at is None else at(given, 0.0), x, p)
 
         def body(way: _Way) -> _Way:
@@ -109,8 +111,7 @@ def newton(
                     r = r + way.rate * (layout.flatten(stored(here, layout.unflatten(x))) - old)
                 return r, g
 
-            values, along = jax.linearize(rows, way.x, way.p)
-            dx, dp = _correction(along, way.p, layout, *values)
+            dx, dp = _correction(*_slopes(rows, way.x, way.p), layout)
             size, longest = _sizes(layout.unflatten(dx), layout, thermal, at is not None)
             # a change that is not finite must not look like a small one
             size = jnp.where(jnp.all(jnp.isfinite(dx)) & jnp.all(jnp.isfinite(dp)), size, jnp.nan)
@@ -125,13 +126,15 @@ def newton(
         way = jax.lax.while_loop(lambda way: (way.steps < STEPS) & ~way.ended, body, way)
         return way.x, way.p, way.steps, way.size
 
+    root = eqx.filter_custom_jvp(in_turns(iterate, TOGETHER))
+
     @root.def_jvp
     def _(primals, tangents):
         given, (x, p, count, size) = primals[0], root(*primals)
-        values, along = jax.linearize(lambda x, p: both(given, x, p), x, p)
+        values, *slopes = _slopes(lambda x, p: both(given, x, p), x, p)
         _, changes = eqx.filter_jvp(lambda given: both(given, x, p), (given,), tangents[:1])
         changes = tuple(jnp.zeros_like(v) if t is None else t for v, t in zip(values, changes, strict=True))
-        _, moved = jax.jvp(lambda r, g: _correction(along, p, layout, r, g), values, changes)
+        _, moved = jax.jvp(lambda values: _correction(values, *slopes, layout), (values,), (changes,))
         return (x, p, count, size), (*moved, None, None)
 
     x, p, count, size = root(parameters, thermal, layout.flatten(start), constants)
@@ -196,17 +199,22 @@ def _sizes(change: State, layout: Layout, thermal, driven: bool) -> tuple[Array,
     return size, own
 
 
-def _correction(along, p, layout, r, g):
-    """Newton's correction of the state and of the constants that border it. Linear in r and g."""
-    still, unit = jnp.zeros_like(r), jnp.eye(p.size)
-    (matrix,) = coloured(lambda dx: along(dx, jnp.zeros_like(p))[:1], *r.shape)
-    factors = factorise(with_identity(matrix, layout.padding()), layout)
-    columns, _ = jax.vmap(lambda dp: along(still, dp), out_axes=(-1, -1))(unit)
-    both = substitute(factors, jnp.concatenate([r[:, :, None], columns], axis=2)[..., None], layout)[..., 0]
-    particular, answers = both[:, :, 0], both[:, :, 1:]
-    if p.size == 0:
-        return -particular, p
-    schur = jax.vmap(lambda k: along(-answers[:, :, k], unit[k])[1], out_axes=1)(jnp.arange(p.size))
-    missed = along(particular, jnp.zeros_like(p))[1] - g
-    dp = pivoted_inverse(schur[..., None])[..., 0] @ missed
-    return -particular - answers @ dp, dp
+def _slopes(rows: Callable, x, p):
+    """Values of the rows and their derivatives along the state, and by each of the constants."""
+    values, along = jax.linearize(lambda x: rows(x, p), x)
+    _, by = jax.linearize(lambda p: rows(x, p), p)
+    return values, along, jax.vmap(by)(jnp.eye(p.size))
+
+
+def _correction(values, along, by, layout: Layout):
+    """Newton's correction of the state and of the constants that border it. Linear in the values."""
+    (r, g), (columns, own) = values, by
+    (matrix,) = coloured(lambda dx: along(dx)[:1], *r.shape)
+    matrix = with_identity(matrix, layout.padding())
+    right = jnp.moveaxis(jnp.concatenate([r[None], columns]), 0, -1)[..., None]
+    both = jnp.moveaxis(solve(matrix, right, layout)[..., 0], -1, 0)
+    if g.size == 0:
+        return -both[0], g
+    met = jax.lax.map(multiplied_out(lambda dx: along(dx)[1], r), both)
+    dp = pivoted_inverse((own - met[1:]).T[..., None])[..., 0] @ (met[0] - g)
+    return -both[0] - jnp.tensordot(dp, both[1:], 1), dp

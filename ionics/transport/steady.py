@@ -96,7 +96,7 @@ def _steady(stack: Stack, freedom: Freedom, drive: Terminal, start: State, block
     begun = drive.residual(start.voltage - stack.series_resistance * start.current, start.current)
 
     def at(given, share):
-        return (given[0], eqx.tree_at(lambda d: d.value, given[1], given[1].value + (1 - share) * begun), *given[2:])
+        return (given[0], eqx.tree_at(lambda d: d.value, given[1], given[1].value + (1 - share) * given[4]), *given[2:])
 
     def rows(given, state, p):
         return steady_rows(given[0], edge, state, given[3], p)
@@ -112,7 +112,7 @@ def _steady(stack: Stack, freedom: Freedom, drive: Terminal, start: State, block
         jax.lax.stop_gradient(stack.thermal_voltage),
         start,
         _constants(stack, edge, start),
-        (stack, drive, held_amounts(stack, freedom, start), start),
+        (stack, drive, held_amounts(stack, freedom, start), start, begun),
         at=at,
     )
     result = jnp.where((result == OK) & (_accumulation(stack, edge, state, p) > 1), NO_STEADY_STATE, result)

@@ -13,6 +13,8 @@ from ionics.kinetics.rates import ButlerVolmer
 from ionics.laws import Constant
 from ionics.transport import impedance as spectra
 from ionics.transport.balance import Current, State, outflow, storage
+from ionics.transport.batches import in_turns
+from ionics.transport.chains import multiplied_out
 from ionics.transport.equilibrium import equilibrium
 from ionics.transport.impedance import impedance
 from ionics.transport.linear import (
@@ -248,6 +250,36 @@ def test_derivatives_are_those_of_central_differences_in_both_modes():
     backward = jax.jit(jax.grad(lambda factor: weights @ question(factor)))(one)
     np.testing.assert_allclose(backward, (weights * scale) @ forward, rtol=1e-9)
     assert np.all(np.abs(forward).max(axis=0) > 1e-3)  # every number matters
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_a_batch_worked_off_in_turns_is_the_batch(count):
+    x, y = jnp.linspace(0.1, 2.0, count), jnp.asarray(3.0)
+
+    def function(x, name, y):
+        return {"sum": x + y, "more": jnp.stack([jnp.sin(x) * y, x])} if name == "both" else None
+
+    turns = in_turns(function, 3)
+    found = eqx.filter_vmap(turns, in_axes=(0, None, None))(x, "both", y)
+    expected = eqx.filter_vmap(function, in_axes=(0, None, None))(x, "both", y)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    slope = jax.vmap(jax.grad(lambda x: turns(x, "both", y)["more"][0]))(x)
+    np.testing.assert_allclose(slope, y * jnp.cos(x), rtol=1e-15)
+
+
+def test_a_linear_function_with_its_products_multiplied_out_is_the_same():
+    a, b = jnp.asarray([0.3, -2.0, 5.0, 0.0]), jnp.asarray([1.0, 2.0, -3.0, 4.0])
+
+    def function(x, y):
+        steep = jnp.where(a > 0, jnp.exp(x[:4]) / b, -x[1:] * y)
+        both = jnp.concatenate([jnp.diff(steep, prepend=y), steep[::-1]])
+        return both.reshape(2, 4).T * b[:, None], jnp.cumsum(a * steep), jax.jit(lambda s: -(s - y) * 2)(steep)
+
+    primals = jnp.asarray([0.1, 0.5, -0.4, 0.2, 1.5]), jnp.asarray(0.7)
+    _, slope = jax.linearize(function, *primals)
+    along = jnp.asarray([1.0, -0.3, 0.2, 2.0, 0.4]), jnp.asarray(-1.1)
+    found = multiplied_out(slope, *along)(*along)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-14), found, slope(*along))
 
 
 def test_a_batch_is_a_loop():
