@@ -163,6 +163,17 @@ def solve(matrix: Tridiagonal, rhs: Rows, layout: Layout) -> Rows:
     )
 
 
+def eliminated(matrix: Tridiagonal, layout: Layout, moving: Tridiagonal, rate: Inexact[Array, ""]) -> Factors:
+    """`factorise` that keeps a batch last under jax.vmap. Nothing is differentiated by it."""
+    given = jax.lax.stop_gradient((matrix, moving, rate[None]))
+    return batch_last(lambda matrix, moving, rate: factorise(matrix, layout, moving, rate))(*given)
+
+
+def substituted(factors: Factors, rhs: Rows, layout: Layout) -> Rows:
+    """`substitute` that keeps a batch last under jax.vmap. Nothing is differentiated by it."""
+    return batch_last(lambda factors, rhs: substitute(factors, rhs, layout))(*jax.lax.stop_gradient((factors, rhs)))
+
+
 class Factors(NamedTuple):
     """What the elimination of a matrix leaves: enough to solve for any right-hand side by substitution.
 

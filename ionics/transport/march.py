@@ -16,8 +16,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ionics.constants import FARADAY, VACUUM_PERMITTIVITY
 from ionics.transport.balance import Flows, State, charge_number, flows, spacings
+from ionics.transport.batches import in_turns
 from ionics.transport.linear import Layout
-from ionics.transport.newton import OK
+from ionics.transport.newton import OK, TOGETHER
 from ionics.transport.protocol import FOREVER, Observed, Task
 from ionics.transport.stack import Stack
 from ionics.transport.tableau import METHODS
@@ -372,6 +373,9 @@ def _change(error, before, failed, accepted, order: int) -> Scalar:
     return jnp.where(accepted, jnp.clip(smooth, 0.3, 8.0), jnp.clip(again, 0.1, 0.9))
 
 
+together = in_turns(_walk, TOGETHER)
+
+
 def _first_step(plan: Plan, given: Given, point: Point, rtol, least, longest) -> Scalar:
     """A time step [s] over which what is stored changes the unknowns by little."""
     layout = plan.layout
@@ -430,14 +434,14 @@ def _nothing(values):
 def _forward(plan: Plan):
     @eqx.filter_custom_jvp
     def run(differentiable, rtol, result):
-        walk = _walk(plan, *differentiable, rtol, result, taping=False)
+        walk = together(plan, *differentiable, rtol, result, False)
         return walk.rows, walk.point, _ended(walk)
 
     @run.def_jvp
     def _(primals, tangents):
         (given, start), rtol, result = primals
         changes, moving = tangents[0][0], _filled(start, tangents[0][1])
-        walk = _walk(plan, given, start, rtol, result, taping=True)
+        walk = together(plan, given, start, rtol, result, True)
         step = _again(plan, walk.rows, rtol)
 
         def follow(carry):
@@ -466,12 +470,12 @@ def _forward(plan: Plan):
 def _reverse(plan: Plan):
     @eqx.filter_custom_vjp
     def run(differentiable, rtol, result):
-        walk = _walk(plan, *differentiable, rtol, result, taping=False)
+        walk = together(plan, *differentiable, rtol, result, False)
         return walk.rows, walk.point, _ended(walk)
 
     @run.def_fwd
     def _(perturbed, differentiable, rtol, result):
-        walk = _walk(plan, *differentiable, rtol, result, taping=True)
+        walk = together(plan, *differentiable, rtol, result, True)
         out = (_picked(plan, walk), walk.point, _ended(walk))
         return out, (walk.rows, walk.where, walk.kept, walk.counts[0])
 

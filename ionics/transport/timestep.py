@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from ionics.transport import linear
 from ionics.transport.balance import flows, outflow, spacings, storage
-from ionics.transport.linear import Factors, Layout, Tridiagonal, coloured, factorise, substitute, with_identity
+from ionics.transport.linear import Factors, Layout, Tridiagonal, coloured, eliminated, substituted, with_identity
 from ionics.transport.newton import LONGEST
 from ionics.transport.protocol import Task
 from ionics.transport.stack import Stack
@@ -194,7 +195,7 @@ def stage(layout: Layout):
         def correct(carry):
             x, before, speed, count = carry
             rows = defect(given, layout, t, rate, target, x)
-            dx = substitute(chord.factors, rows[..., None, None], layout)[..., 0, 0]
+            dx = substituted(chord.factors, rows[..., None, None], layout)[..., 0, 0]
             size = norm(dx, chord.weights)
             speed = jnp.where(count == 0, speed, jnp.maximum(size / before, 0.3 * speed))
             return x - jnp.minimum(1.0, LONGEST / size) * dx, size, speed, count + 1
@@ -209,14 +210,14 @@ def stage(layout: Layout):
         x, solved, speed, count = solve(*primals)
         _, along = jax.linearize(lambda x: (defect(given, layout, t, rate, target, x),), x)
         (matrix,) = coloured(along, *x.shape)
-        factors = factorise(with_identity(matrix, layout.padding()), layout)
+        matrix = with_identity(matrix, layout.padding())
         _, change = eqx.filter_jvp(
             lambda given, t, rate, target: defect(given, layout, t, rate, target, x),
             (given, t, rate, target),
             tuple(tangents[:4]),
         )
         change = jnp.zeros_like(x) if change is None else change
-        moved = -substitute(factors, change[..., None, None], layout)[..., 0, 0]
+        moved = -linear.solve(matrix, change[..., None, None], layout)[..., 0, 0]
         return (x, solved, speed, count), (moved, None, None, None)
 
     return solve
@@ -268,7 +269,7 @@ def advance(
         )
     )
     rate = 1 / (h * method.diagonal)
-    factors = factorise(local.still, layout, local.moving, jax.lax.stop_gradient(rate))
+    factors = eliminated(local.still, layout, local.moving, rate)
     picks = jnp.asarray(picks)
     times = jnp.concatenate([past.t, point.t + c * h])
     states = jnp.zeros((method.stages, *point.x.shape)).at[0].set(point.x)
@@ -318,7 +319,7 @@ def _missed(factors: Factors, layout: Layout, amounts) -> tuple[Blocks, Blocks]:
     rate, missed, held = amounts
     sign = np.random.default_rng(0).choice([-1.0, 1.0], size=held.shape)
     rounding = ROUNDING * jnp.finfo(held.dtype).eps * sign * held
-    both = substitute(factors, rate * jnp.stack([missed, rounding], axis=2)[..., None], layout)
+    both = substituted(factors, rate * jnp.stack([missed, rounding], axis=2)[..., None], layout)
     return both[:, :, 0, 0], both[:, :, 1, 0]
 
 

@@ -175,8 +175,9 @@ def _jumped(given: Given, layout: Layout, instant: Instant) -> tuple[Point, Int[
         return layout.unflatten(defect(given, layout, jnp.zeros(()), rate, held, layout.flatten(state)))
 
     thermal = jax.lax.stop_gradient(given[1].at(given[0], zero).thermal_voltage)
-    parameters, none = (given, held, rate), jnp.zeros(0)
-    state, _, result, _, _ = newton(rows, lambda *_: none, layout, thermal, instant.state, none, parameters)
+    state, _, result, _, _ = newton(
+        rows, lambda *_: jnp.zeros(0), layout, thermal, instant.state, jnp.zeros(0), (given, held, rate)
+    )
     x = layout.flatten(state)
     stack, kept = given[0], balance(given, layout, zero, x).held
     kept = conserved(stack, layout, kept, held, crossing(stack, layout, x) / rate)
