@@ -133,9 +133,9 @@ def _protocol_verdict(ds) -> list[str]:
         passed = quantity(float(abs(ds.step_charge.values[steps]).sum()) / 3.6e7, "Ah/cm²")
         times = f", {len(steps)} times" if len(steps) > 1 else ""
         took = duration(float(ds.step_duration.values[steps].sum()))
-        sentences.append(
-            f"{name[:1].upper()}{name[1:]}{times}: {passed} in {took}, to {ds.step_end.values[steps[-1]]}."
-        )
+        end = str(ds.step_end.values[steps[-1]])
+        until = end if end == "interrupted" else f"to {end}"
+        sentences.append(f"{name[:1].upper()}{name[1:]}{times}: {passed} in {took}, {until}.")
     sentences += [f"Step {n + 1}: {end}." for n, end in enumerate(map(str, ds.step_end.values)) if "skipped" in end][:3]
     sentences += _eaters(ds, charging)
     return sentences + (_resistance_sentences(ds) if "z_real" in ds else [])

@@ -17,6 +17,7 @@ from ionics.cli import app
 from ionics.config.errors import ConfigError
 from ionics.config.study import Study
 from ionics.fitting.spectrum import DataError
+from ionics.transport.equilibrium import NotConverged
 
 FILM = """\
 title: Film
@@ -153,12 +154,25 @@ def test_nothing_to_run_is_a_mistake_in_the_file(film):
     assert "study" in answer.stderr
 
 
-def test_no_solution_ends_with_status_one_and_the_words_of_the_solver(film):
+def test_a_current_that_cannot_pass_is_a_mistake_in_the_file(film):
     blocked = FILM.replace("contact: reservoir, law: linear, resistance: 20 ohm cm^2,", "contact: blocking,")
     film.write_text(blocked.replace("study:", "study:\n  operating_point: {current: 1 mA/cm^2}"))
     answer = ask("run", film, "--out", "out")
+    assert answer.exit_code == 2, answer.output
+    assert "film.yaml:16: study.operating_point.current: got 1 mA/cm^2; no direct current can pass" in answer.stderr
+    assert "Traceback" not in answer.output
+    assert not Path("out").exists()
+
+
+def test_no_solution_ends_with_status_one_and_the_words_of_the_solver(film, monkeypatch):
+    def steady(stack, drive, rest):
+        raise NotConverged("the time step became too small")
+
+    monkeypatch.setattr("ionics.transport.steady.steady", steady)
+    film.write_text(FILM.replace("study:", "study:\n  operating_point: {current: 1 mA/cm^2}"))
+    answer = ask("run", film, "--out", "out")
     assert answer.exit_code == 1, answer.output
-    assert "current" in answer.stderr
+    assert "the time step became too small" in answer.stderr
     assert "Traceback" not in answer.output
     assert not Path("out").exists()
 

@@ -271,6 +271,15 @@ def test_a_failure_of_the_solver_is_told_with_its_place(tmp_path, monkeypatch):
     assert str(ds.step_end.values[-1]) == "interrupted"
 
 
+def test_a_cutoff_that_is_never_reached_is_told_with_its_place(tmp_path):
+    text = FILM.replace("until: {time: 1 s}}\n    - {hold: {v", "until: {voltage: -90 V}}\n    - {hold: {v")
+    ds = load(tmp_path, text).run()
+    assert ds.attrs["complete"] == 0
+    number = 1 + text.splitlines().index("    - {hold: {current: 1 mA/cm^2}, until: {voltage: -90 V}}")
+    place = f"study.yaml:{number}: study.protocol[0].until: got {{voltage: -90 V}}"
+    assert f"{place}; never met; another level, or also a time" in ds.attrs["message"]
+
+
 @pytest.fixture(scope="module")
 def drawn(film, cell):
     with warnings.catch_warnings():

@@ -12,13 +12,13 @@ from ionics.config.carriers import Carrier as CarrierEntry
 from ionics.config.carriers import Stress
 from ionics.config.conversion import diffusivity_per_conductivity, mobility, occupancy
 from ionics.config.equations import Terms, parse_bulk, parse_driving
-from ionics.config.faces import Crossing, Spot, spots
+from ionics.config.faces import Crossing, Spot, Steps, spots
 from ionics.config.quantities import Law as Entry
 from ionics.config.rates import BulkRate, Rate
 from ionics.config.rates import Film as FilmEntry
 from ionics.config.rates import InterfaceState as StateEntry
 from ionics.config.references import side
-from ionics.config.schema import CompactLayer, Config, Core, Unit
+from ionics.config.schema import METAL, MOST_NODES, CompactLayer, Config, Core, Unit
 from ionics.config.schema import Layer as LayerEntry
 from ionics.config.schema import Profile as ProfileEntry
 from ionics.kinetics.bulk import BulkLaw, Generation, MassAction, ShockleyReadHall, WeakElectrolyte
@@ -43,6 +43,7 @@ from ionics.transport.stack import (
     Reaction,
     Species,
     Stack,
+    bulk_conductivity,
     bulk_potential,
     bulk_step,
     debye_length,
@@ -65,7 +66,7 @@ def build(config: Config) -> Stack:
     """The stack of a checked configuration."""
     if config.stack is None:
         raise config.error(("stack",), "required key missing", "write stack: {left: ..., layers: ..., right: ...}")
-    layers = tuple(_layer(config, entry) for _, entry in config.stack.flat())
+    layers = tuple(_layer(config, path, entry) for path, entry in config.stack.flat())
     found = spots(config)
     stack = Stack(
         species=_species(layers),
@@ -97,15 +98,23 @@ def _units(config: Config) -> tuple[Repeat, ...]:
     return tuple(found)
 
 
-def _layer(config: Config, entry: LayerEntry) -> Layer:
-    """A slab with its mesh, which follows its Debye length and its profiles."""
+def _layer(config: Config, path: Steps, entry: LayerEntry) -> Layer:
+    """A slab with its mesh, which follows its Debye length and its profiles. Raises ConfigError where it cannot."""
     written = config.material(entry.material)
     carriers = tuple(_carrier(config, entry, name, c) for name, c in written.carriers.items())
     fixed = neutral_charge(carriers) if written.fixed_charge is None else written.fixed_charge.value
     material = Material(entry.material, carriers, written.permittivity.value, fixed)
     reactions = tuple(_bulk_reaction(config, material, *one) for one in (written.reactions or {}).items())
     material = eqx.tree_at(lambda m: m.reactions, material, reactions)
-    length = max(float(debye_length(material, config.temperature)), FINEST)
+    length = float(debye_length(material, config.temperature))
+    if length < FINEST and float(bulk_conductivity(material, config.temperature)) < METAL:
+        raise config.error(
+            ("stack", *path, "material"),
+            f"its Debye length, {length * 1e9:.3g} nm, is below {FINEST * 1e9:g} nm, the finest that a mesh follows: "
+            f"space charge is not resolved at any number of nodes up to {MOST_NODES}",
+            "fewer charges or a larger permittivity",
+        )
+    length = max(length, FINEST)
     nodes = entry.nodes or default_nodes(material)
     profiles = tuple(_profile(name, profile) for name, profile in entry.profiles.items())
     layer = Layer(entry.name, material, entry.thickness, jnp.full(nodes - 1, 1 / (nodes - 1)), profiles)

@@ -23,6 +23,7 @@ from ionics.transport.stack import Stack
 CM2 = 1e-4  # m2
 NEVER = 1e30  # C m-2
 BEYOND = 1e13  # s, after the longest step
+IMPASSABLE = "no direct current can pass this stack: no carrier connects the two contacts"
 ROWS = 1000  # time steps of one step
 PER_PERIOD = 60  # and of one period of a sine
 MOMENTS, LEAST, MOST = 160, 2, 15  # profiles kept of a run, and of each step
@@ -50,6 +51,19 @@ class Planned:
     endings: tuple[Ending, ...]
 
 
+def refuse_impossible(config: Config, stack: Stack) -> None:
+    """Raises ConfigError where the stack cannot do what the study asks, before anything is solved."""
+    if config.study is None:
+        return
+    if config.study.protocol:
+        plan(config, stack)
+    point = config.study.operating_point
+    if point != "equilibrium" and point.current and losses.path(stack) is None:
+        raise config.error(
+            ("study", "operating_point", "current"), IMPASSABLE, "a voltage, 0 A/m^2, or another contact"
+        )
+
+
 def plan(config: Config, stack: Stack) -> list[Planned]:
     """Every leg of the protocol. Raises ConfigError where the stack cannot do what is asked."""
     blocked = losses.path(stack) is None
@@ -57,7 +71,7 @@ def plan(config: Config, stack: Stack) -> list[Planned]:
     for leg in legs(config.study.protocol):
         if blocked:
             _refuse_charging_without_end(config, leg)
-        signal, temperature, warming = _temperature(leg, temperature)
+        signal, temperature, warming = _temperature(config, leg, temperature)
         endings = tuple(_endings(leg))
         drive, course, own = _drive(config, leg, stack)
         until = leg.step.until.time if leg.step.until else None
@@ -134,13 +148,18 @@ def _rows(planned: Sequence[Planned]) -> int:
     return ROWS * max(1, math.ceil(PER_PERIOD * periods / ROWS))
 
 
-def _temperature(leg: Leg, before: float) -> tuple[Signal, float, float | None]:
+def _temperature(config: Config, leg: Leg, before: float) -> tuple[Signal, float, float | None]:
     """Temperature of a leg, where it ends, and how long the change takes."""
     asked = leg.step.temperature
     if asked is None or leg.side:
         return hold(before), before, None
-    if asked.rate is None or asked.to == before:
+    if asked.rate is None:
         return hold(asked.to), asked.to, None
+    if math.isclose(asked.to, before):
+        problem = f"the step has no duration: it begins at {before:g} K"
+        raise config.error(
+            (*leg.path, "temperature"), problem, "another temperature, or until: {time: 1 h} and no rate"
+        )
     rate = math.copysign(asked.rate, asked.to - before)
     return ramp(before, rate), asked.to, (asked.to - before) / rate
 
@@ -246,5 +265,5 @@ def _refuse_charging_without_end(config: Config, leg: Leg) -> None:
     ends = until is not None and (until.voltage is not None or until.voltage_outside is not None)
     if ends or step.hold is None or step.what not in ("current", "c_rate", "power") or step.hold.value == 0:
         return
-    problem = "no direct current can pass this stack: no carrier connects the two contacts, so the voltage only grows"
+    problem = f"{IMPASSABLE}, so the voltage only grows"
     raise config.error((*leg.path, "hold", step.what), problem, "add until: {voltage: ...}, or another contact")

@@ -31,6 +31,7 @@ from ionics.config.rates import RATE_KEYS, Film, InterfaceState, Kinetics, LawNa
 from ionics.config.units import constant_phase
 
 MOST_NODES = 20001  # of a layer
+METAL = 1000.0  # S/m: above it nobody needs the space charge of electrons resolved
 
 
 class ConstantPhase(Mapping):

@@ -15,6 +15,7 @@ import xarray as xr
 from ionics import config as door
 from ionics import plots, results  # plots registers the `.ionics` accessor
 from ionics.config import materials, table
+from ionics.config.course import refuse_impossible
 from ionics.config.questions import Study as Question
 from ionics.config.schema import Config
 from ionics.config.table import Check
@@ -53,6 +54,7 @@ class Study:
         tell, asked = progress or _silent, self._asked
         tell("building the stack")
         stack = self.stack
+        refuse_impossible(self.config, stack)
         if asked.protocol:
             return self._in_time(stack, tell)
         tell("equilibrium")
@@ -99,7 +101,6 @@ class Study:
         from ionics.transport.impedance import impedance
 
         asked = self._asked
-        course.plan(self.config, stack)  # refuses before anything is solved
         if asked.start is None:
             tell("equilibrium")
             stack, begin = self._rest(stack)

@@ -13,10 +13,9 @@ from ionics.config import materials
 from ionics.config.conversion import mobility
 from ionics.config.faces import Spot, spots
 from ionics.config.material import Material
-from ionics.config.schema import MOST_NODES, Config, Profile, Unit
+from ionics.config.schema import METAL, MOST_NODES, Config, Profile, Unit
 from ionics.constants import AVOGADRO, FARADAY, GAS, VACUUM_PERMITTIVITY
 
-METAL = 1000.0  # S/m: above it nobody needs the space charge of electrons resolved
 STEEPEST = 1.0  # RT, or a factor e of D, from node to node of a profile
 
 
@@ -97,6 +96,7 @@ class Check:
 def check(config: Config) -> Check:
     """The table of a checked configuration. Raises ConfigError where it cannot be built."""
     from ionics.config import build
+    from ionics.config.course import refuse_impossible
 
     if config.fit is not None and config.fit.model == "circuit":
         from ionics.config.fits import circuit_model
@@ -105,6 +105,7 @@ def check(config: Config) -> Check:
     if config.stack is None:
         return Check(None, config.area, config.area_resistance, (), (), (), ())
     stack = build(config)
+    refuse_impossible(config, stack)
     counts = [
         count
         for entry in config.stack.layers
@@ -332,16 +333,9 @@ def _layer_warnings(config: Config, row: LayerRow) -> Iterator[str]:
 
 
 def _unresolved(row: LayerRow) -> Iterator[str]:
-    """A mesh that cannot follow the Debye length, or does not with this number of nodes."""
-    from ionics.transport.stack import FINEST
-
+    """A mesh that does not follow the Debye length with this number of nodes."""
     length, more = row.debye_length, 2 * row.nodes - 1
-    if length < FINEST:
-        yield (
-            f"{row.name}: Debye length {_nm(length)} is below {_nm(FINEST)}, the finest that meshes follow: space "
-            "charge there is not resolved at any number of nodes; state fewer charges or a larger permittivity"
-        )
-    elif row.first_spacing > length / 3:
+    if row.first_spacing > length / 3:
         way = f"write nodes: {more} or more" if more <= MOST_NODES else "it needs a thinner layer"
         yield (
             f"{row.name}: the mesh begins with {_nm(row.first_spacing)}, the Debye length is {_nm(length)}; "

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ionics import config
-from ionics.config import table
+from ionics.config import ConfigError, table
 from ionics.config.formula import evaluate
 from ionics.constants import AVOGADRO, BOLTZMANN, FARADAY, GAS, PLANCK
 from ionics.kinetics.bulk import Generation, MassAction, ShockleyReadHall, WeakElectrolyte
@@ -16,7 +16,7 @@ from ionics.transport.fermi import inverse_fermi_dirac
 from ionics.transport.flux import Chemical, Hopping, Immobile, Vehicle
 from ionics.transport.statistics import Dilute, FermiDirac, Lattice, RegularSolution
 
-from .files import CELL, CERAMIC, MIXED, read
+from .files import CELL, CERAMIC, MIXED, line, read
 
 T = 500.0
 RT = GAS * T
@@ -301,12 +301,24 @@ def test_a_mesh_that_follows_the_profile_is_not_complained_of(tmp_path):
     assert any("profile of Li+ changes by 23 RT between two nodes of the mesh; smooth it" in w for w in step.warnings)
 
 
-def test_a_debye_length_that_no_mesh_follows_is_told(tmp_path):
+def test_a_debye_length_that_no_mesh_follows_is_refused(tmp_path):
     text = MIXED.replace("occupancy: 0.2, conductivity", "occupancy: 9, conductivity")
-    found = table.check(read(tmp_path, text.replace("occupancy: 0.2, diffusivity", "occupancy: 9, diffusivity")))
-    assert any(
-        "sep: Debye length 0.00605 nm is below 0.01 nm, the finest that meshes follow" in w for w in found.warnings
-    )
+    text = text.replace("occupancy: 0.2, diffusivity", "occupancy: 9, diffusivity")
+    with pytest.raises(ConfigError) as caught:
+        table.check(read(tmp_path, text))
+    (problem,) = caught.value.problems
+    assert problem.key == "stack.layers.sep.material"
+    assert str(problem).startswith(f"{tmp_path / 'study.yaml'}:{line(text, 'material: salt')}: ")
+    assert "got salt; its Debye length, 0.00605 nm, is below 0.01 nm, the finest that a mesh follows" in str(problem)
+    assert "up to 20001; fewer charges or a larger permittivity" in str(problem)
+
+
+def test_electrons_of_a_metal_need_no_mesh_for_their_space_charge(tmp_path):
+    dilute = "statistics: dilute, sites: 2e4 mol/m^3, occupancy: 0.1, conductivity: 1 S/m"
+    dense = MIXED.replace(dilute, "statistics: dilute, sites: 1e7 mol/m^3, occupancy: 1, conductivity: 1e5 S/m")
+    assert dense != MIXED
+    film = next(row for row in table.check(read(tmp_path, dense)).layers if row.name == "film")
+    assert film.debye_length < 1e-11
 
 
 def test_a_constant_phase_is_marked_as_one_of_impedance_only(tmp_path):

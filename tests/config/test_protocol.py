@@ -108,7 +108,22 @@ MISTAKES = {
     "two things held": ("- {hold: {voltage: 4 V, current: 1 A/m^2}}", ".hold", ["one thing is held"]),
     "no end": ("- {hold: {current: 1 A/m^2}}", ".until", ["nothing ends the step", "until: {time: 1 h}"]),
     "an empty end": ("- {hold: {current: 1 A/m^2}, until: {}}", ".until", ["nothing ends the step"]),
-    "no duration": ("- {rest: 0 s}", ".rest", ["must be positive"]),
+    "no duration": ("- {rest: 0 s}", ".rest", ["must be positive", "a time that is, e.g. 1 h"]),
+    "no duration of something held": (
+        "- {hold: {voltage: 4 V}, until: {time: 0 s}}",
+        ".until.time",
+        ["must be positive", "a time that is"],
+    ),
+    "a sweep to where it begins": (
+        "- {sweep: {voltage: [3 V, 3 V], rate: 1 mV/s}}",
+        ".sweep.voltage",
+        ["two corners in a row are the same", "corners that differ"],
+    ),
+    "a sine without a period": (
+        "- {sine: {voltage: 4 V, amplitude: 1 mV, frequency: 1 Hz, periods: 0}}",
+        ".sine.periods",
+        ["must be positive"],
+    ),
     "a negative duration": (
         "- {hold: {voltage: 4 V}, until: {time: -1 h}}",
         ".until.time",
@@ -254,17 +269,39 @@ def test_what_does_not_go_with_a_protocol_is_told(text, key, words, tmp_path):
         ("{hold: {current: 1 A/m^2}, until: {time: 1 h}}", ".hold.current", ["no direct current can pass", "voltage"]),
         ("{rest: 1 s, every: 2 s}", ".every", ["longer than the step"]),
         ("{rest: 1 h, every: 1 ms}", ".every", ["more than 1000 rows"]),
+        (
+            "{hold: {voltage: 4 V}, temperature: {to: 20 degC, rate: 1 K/min}}",
+            ".temperature",
+            ["the step has no duration", "293.15 K", "another temperature, or until: {time: 1 h}"],
+        ),
+        (
+            "{hold: {c_rate: 1}, until: {charge: 1 mAh/cm^2}}",
+            ".hold.c_rate",
+            ["no direct current can pass", "add until: {voltage: ...}, or another contact"],
+        ),
     ],
 )
 def test_what_the_stack_cannot_do_is_refused_before_anything_is_solved(step, key, words, tmp_path):
     blocked = HEAD.replace("right: {contact: ohmic}", "right: {contact: blocking}")
     checked = read(tmp_path, f"{blocked}    - {step}\n")
     with pytest.raises(ConfigError) as caught:
-        course.plan(checked, config.build(checked))
+        config.table.check(checked)
     (problem,) = caught.value.problems
     assert problem.key == "study.protocol[0]" + key
     for word in words:
         assert word in str(problem), str(problem)
+
+
+def test_a_steady_current_through_a_blocked_stack_is_refused(tmp_path):
+    text = CELL.replace("right: {contact: ohmic}", "right: {contact: blocking}")
+    with pytest.raises(ConfigError) as caught:
+        config.table.check(read(tmp_path, text))
+    (problem,) = caught.value.problems
+    assert problem.key == "study.operating_point.current"
+    assert problem.where.endswith(f"study.yaml:{line(text, 'operating_point')}")
+    assert "got 0.1 mA/cm^2; no direct current can pass this stack" in str(problem)
+    assert "a voltage, 0 A/m^2, or another contact" in str(problem)
+    config.table.check(read(tmp_path, text, "study.operating_point.current=0 A/m^2"))
 
 
 def test_repeats_may_stand_in_repeats(tmp_path):
