@@ -31,11 +31,12 @@ class Document:
         return self.places.get(path, self.name)
 
     def dotted(self, path: Path_) -> str:
-        """The path as one writes it: members of a list go by their name."""
+        """The path as one writes it: members of a list go by their name, steps of a protocol by their number."""
         words, value = [], self.values
         for step in path:
             value = _child(value, step)
-            name = value.get("name") if isinstance(step, int) and isinstance(value, dict) else None
+            named = isinstance(step, int) and isinstance(value, dict) and path[0] != "study"
+            name = value.get("name") if named else None
             if isinstance(step, int) and not isinstance(name, str) and words:
                 words[-1] += f"[{step}]"
             else:
@@ -191,7 +192,7 @@ def _override(document: Document, override: str) -> None:
 def find(document: Document, dotted: str) -> Path_:
     """The path of a dotted key; keys may contain dots and spaces, members of lists go by name or number."""
     path: list[str | int] = []
-    value, rest = document.values, dotted
+    value, rest = document.values, re.sub(r"\[(\d+)\](?=\.|$)", r".\1", dotted)
     while rest:
         step, rest_ = _step(document, value, rest, dotted)
         path.append(step)

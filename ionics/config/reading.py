@@ -74,9 +74,9 @@ def locate(document: Document, location: Steps) -> Steps:
 def _plain(kind: str, message: str, context: dict[str, Any]) -> tuple[str, str]:
     """Problem and remedy of the simple types."""
     said = {
-        "int_type": ("not a whole number", "e.g. 161"),
-        "int_parsing": ("not a whole number", "e.g. 161"),
-        "int_from_float": ("not a whole number", "e.g. 161"),
+        "int_type": ("not a whole number", "e.g. 10"),
+        "int_parsing": ("not a whole number", "e.g. 10"),
+        "int_from_float": ("not a whole number", "e.g. 10"),
         "string_type": ("text is needed here", "write it on one line, in quotes"),
         "list_type": ("a list is needed here", "[one, two], or lines that begin with '- '"),
         "dict_type": ("a mapping is needed here", "key: value, one per line"),
@@ -92,7 +92,8 @@ def _plain(kind: str, message: str, context: dict[str, Any]) -> tuple[str, str]:
             return f"must be {word} {context[key]}", f"a number {word} {context[key]}"
     if kind in ("too_short", "too_long"):
         wanted = context.get("min_length", context.get("max_length"))
-        return f"{context['actual_length']} entries", f"{'at least' if kind == 'too_short' else 'at most'} {wanted}"
+        found, limit = context["actual_length"], "at least" if kind == "too_short" else "at most"
+        return f"{found} {'entry' if found == 1 else 'entries'}", f"{limit} {wanted}"
     return message[0].lower() + message[1:], ""
 
 

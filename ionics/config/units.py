@@ -138,10 +138,22 @@ def _understand(unit: str, dimension: Dimension):
     except pint.UndefinedUnitError as error:
         names = error.unit_names
         name = names if isinstance(names, str) else next(iter(names))
-        near = nearest(name, COMMON.split())
+        near = _with_powers(unit) or nearest(name, COMMON.split())
         raise UnitError(f"unknown unit '{name}'", f"did you mean {near}? {example}" if near else example) from None
     except (pint.PintError, ValueError, AssertionError, ArithmeticError, TypeError, tokenize.TokenError):
-        raise UnitError(f"'{unit}' is not a unit", example) from None
+        near = _with_powers(unit)
+        raise UnitError(f"'{unit}' is not a unit", f"did you mean {near}? {example}" if near else example) from None
+
+
+def _with_powers(unit: str) -> str | None:
+    """cm2, s-1 -> cm^2, s^-1; None where that is not what is wrong."""
+    import pint
+
+    written = re.sub(r"(?<=[a-zA-Zµ])(?=-?[1-9])", "^", unit)
+    try:
+        return written if written != unit and _registry().parse_units(_clean(written)) else None
+    except (pint.PintError, ValueError, AssertionError, ArithmeticError, TypeError):
+        return None
 
 
 def _clean(unit: str) -> str:

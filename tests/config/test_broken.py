@@ -49,6 +49,22 @@ MISTAKES = {
         "8.08 umm",
         ["unknown unit 'umm'", "did you mean um?"],
     ),
+    "a power without its sign": (
+        CELL,
+        "Li+: {conductivity: 1.109e-4 S/m}",
+        "Li+: {diffusivity: 1e-12 cm2/s}",
+        "materials.my lipon.carriers.Li+.diffusivity",
+        "1e-12 cm2/s",
+        ["unknown unit 'cm2'", "did you mean cm^2/s?"],
+    ),
+    "a negative power without its sign": (
+        CELL,
+        "Li+: {conductivity: 1.109e-4 S/m}",
+        "Li+: {diffusivity: 1e-12 m2 s-1}",
+        "materials.my lipon.carriers.Li+.diffusivity",
+        "1e-12 m2 s-1",
+        ["is not a unit", "did you mean m^2 s^-1?"],
+    ),
     "a wrong dimension": (
         CELL,
         "8.08 um",

@@ -304,6 +304,14 @@ def test_a_steady_current_through_a_blocked_stack_is_refused(tmp_path):
     config.table.check(read(tmp_path, text, "study.operating_point.current=0 A/m^2"))
 
 
+def test_steps_go_by_their_number_in_messages_and_overrides(tmp_path):
+    text = HEAD + "    - {name: 1.6C, rest: 1 s}\n    - {name: again, rest: 2 s}\n    - {name: again, rest: 0 s}\n"
+    with pytest.raises(ConfigError, match=r"study\.protocol\[2\]\.rest: got 0 s"):
+        read(tmp_path, text)
+    changed = read(tmp_path, text, "study.protocol[2].rest=5 s", "study.protocol[0].rest=3 s")
+    assert [step.rest for step in changed.study.protocol] == [3, 2, 5]
+
+
 def test_repeats_may_stand_in_repeats(tmp_path):
     checked = read(tmp_path, HEAD + "    - {repeat: 2, steps: [{repeat: 3, steps: [{rest: 1 s}]}, {rest: 2 s}]}\n")
     found = list(legs(checked.study.protocol))

@@ -88,7 +88,7 @@ def test_diffusion_elements(reference, name):
     z = impedance(cell, equilibrium(cell), np.concatenate([frequency, many])).z
     z, along = np.split(np.asarray(z), [len(frequency)])
     exact = elements(p)[name](2j * np.pi * many)
-    label = name[2:]
+    label = name[2:].replace("semiinf", "semi-infinite")
     compare("A10", label, z, expected, 4e-4)
     compare("A10", f"{label}, 0.1 mHz to 100 Hz", along, exact, 4e-4)
     spectrum("A10", label, many, along, many, exact)
