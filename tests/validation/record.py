@@ -21,7 +21,7 @@ CASES = {  # code: what it is, where the numbers come from
         "Binary electrolyte between blocking plates",
         "Macdonald 1953; Bazant, Thornton, Ajdari, Phys. Rev. E 70 (2004) 021506",
     ),
-    "A06": ("Charging of that cell after a step", "poles of tanh(kL)/k = -sL/(Dκ²); Bazant, Thornton, Ajdari 2004"),
+    "A06": ("Blocking cell after a small step", "poles of tanh(kL)/k = -sL/(Dκ²); Bazant, Thornton, Ajdari 2004"),
     "A08": ("One ion between reversible electrodes", "linear Poisson-Nernst-Planck, Stern layers and Butler-Volmer"),
     "A09": ("Mixed conductor", "transmission line; Jamnik, Maier, J. Electrochem. Soc. 146 (1999) 4183"),
     "A10": ("Warburg and Gerischer elements", "Z₀ coth(√s)/√s, Z₀ tanh(√s)/√s, Z₀ √(D/L²)/√(k + iω)"),

@@ -79,8 +79,9 @@ def test_a_large_step_depletes_the_middle_of_a_blocking_cell(reference):
     middles = [exact[f"t={t}: c_mid/c0"] for t in units]
     compare("A27", "charge", charge, charges, 1e-3)  # space, second order: 4.6e-4 with 161 nodes
     compare("A27", "concentration in the middle", middle, middles, 3e-4)
-    curve("A27", "charge", ("t D/(λL)", "q/(2Fcλ)"), (units, -charge), (units, -np.array(charges)))
-    curve("A27", "middle", ("t D/(λL)", "c/c₀"), (units, middle), (units, middles))
+    axes = "t D/(λL)", "q/(2Fcλ), c/c₀"
+    curve("A27", "charge", axes, (units, -charge), (units, -np.array(charges)))
+    curve("A27", "concentration in the middle", axes, (units, middle), (units, middles))
 
 
 def insertion_film(thickness, concentration, diffusivity, finest):
@@ -107,7 +108,7 @@ def thick_film():
 
 
 def test_the_current_after_a_step_falls_with_the_root_of_time(reference, thick_film):
-    exact = reference["A13"]["reference"]
+    given, exact = reference["A13"]["parameters"], reference["A13"]["reference"]
     start = equilibrium(thick_film)
     times = np.array([0.1, 1.0, 10.0])
     # half a volt leaves exp(-19) of the lithium at the surface
@@ -116,7 +117,9 @@ def test_the_current_after_a_step_falls_with_the_root_of_time(reference, thick_f
     current = -np.asarray(run.current)[1:4]
     wanted = [exact[f"i_Cottrell(t={t} s)_A_m2"] for t in ("0.1", "1", "10")]
     compare("A13", "current of Cottrell", current, wanted, 1e-3)
-    curve("A13", "Cottrell", ("t [s]", "I [A/m²]"), (times, current), (times, wanted), ("log", "log"))
+    line = np.geomspace(0.05, 20, 50)
+    cottrell = FARADAY * given["c"] * np.sqrt(given["D"] / (np.pi * line))
+    curve("A13", "Cottrell", ("t [s]", "I [A/m²]"), (times, current), (line, cottrell), ("log", "log"))
 
 
 NEVER = Cutoff.occupancy("Li", 1e9, "above")
@@ -145,6 +148,21 @@ def test_a_film_fills_under_constant_current(reference):
         # the charge of the compact layer, 1e-3 F/m2 times 0.03 V, is 1e-6 of what is inserted; the mesh leaves 1e-5
         compare("A14", name, found, wanted, 5e-5)
     compare("A14", "time of saturation", float(run.end.time), exact["t_saturation_s"], 1e-4)
+    x = np.append(0, np.cumsum(np.asarray(film.layers[0].spacing)))
+    for t, ours in zip((20, 50), c, strict=True):
+        series = slab(given, t, 1 - x)
+        compare("A14", f"c at {t} s on all nodes", ours, series, 5e-5)
+        nm = x * given["L"] * 1e9
+        curve("A14", f"{t} s", ("x [nm]", "concentration [mol m⁻³]"), (nm, ours), (nm, series))
+
+
+def slab(p, t, xi):
+    """Concentration after a time t of constant current, at xi from the closed end; Carslaw and Jaeger, 3.8."""
+    n = np.arange(1, 400)[:, None]
+    fourier = p["D"] * t / p["L"] ** 2
+    waves = np.sum((-1.0) ** n / n**2 * np.exp(-((n * np.pi) ** 2) * fourier) * np.cos(n * np.pi * xi), axis=0)
+    shape = fourier + (3 * xi**2 - 1) / 6 - 2 / np.pi**2 * waves
+    return p["c0"] + p["j"] * p["L"] / (FARADAY * p["D"]) * shape
 
 
 def _mean(film, c):
