@@ -13,6 +13,7 @@ from tests.transport.random_stacks import stack, structure, volts
 FOUND, NONE, LOST = range(3)  # an answer; the stack has none, and the words say why; the solver has lost its way
 WORDS = {0: FOUND, NO_STEADY_STATE: NONE, BEYOND: NONE, BLOCKED: NONE, STALLED: LOST, NOT_FINITE: LOST}
 DRAWS = 25
+MANY = 67
 
 
 def answers(seed: int, draws) -> tuple[list[int], list[str]]:
@@ -49,8 +50,8 @@ def test_random_stacks_obey_physics_or_say_why_not(seed):
 @pytest.mark.slow
 def test_of_two_thousand_random_stacks_hardly_any_is_lost():
     every = []
-    for seed in range(100, 180):
-        found, wrong = answers(seed, range(1000 * seed, 1000 * seed + DRAWS))
+    for seed in range(100, 130):
+        found, wrong = answers(seed, range(1000 * seed, 1000 * seed + MANY))
         every += [FOUND if not wrong else LOST] * (len(found) - found.count(LOST)) + [LOST] * found.count(LOST)
         jax.clear_caches()
     assert every.count(FOUND) >= 0.995 * len(every)

