@@ -58,7 +58,7 @@ class Study:
         if asked.protocol:
             return self._in_time(stack, tell)
         tell("equilibrium")
-        stack, solution = self._rest(stack)
+        stack, solution = self._rest(stack, flowing=asked.operating_point != "equilibrium")
         if asked.operating_point != "equilibrium":
             tell("steady state")
             solution = self._under_drive(stack, solution)
@@ -74,13 +74,13 @@ class Study:
             raise self.config.error((), "nothing to run", "write e.g. study: {impedance: {from: 1 mHz, to: 1 MHz}}")
         return self.config.study
 
-    def _rest(self, stack: Stack) -> tuple[Stack, Solution]:
+    def _rest(self, stack: Stack, flowing: bool) -> tuple[Stack, Solution]:
         """The equilibrium, and the stack with the meshes that follow it."""
         from ionics.transport import adapt
         from ionics.transport.freedom import Overdetermined
 
         try:
-            return adapt.resolved(stack, occupancy=self.occupancy)
+            return adapt.resolved(stack, occupancy=self.occupancy, flowing=flowing)
         except Overdetermined as error:
             raise self.config.error(("study", "state_of_charge"), str(error)) from None
 
@@ -103,7 +103,7 @@ class Study:
         asked = self._asked
         if asked.start is None:
             tell("equilibrium")
-            stack, begin = self._rest(stack)
+            stack, begin = self._rest(stack, flowing=True)
         else:
             stack, begin = self._resumed(stack, asked.start)
         done = course.follow(self.config, stack, begin, tell)

@@ -10,7 +10,7 @@ from ionics.laws import Curve
 from ionics.transport.balance import node_ranges, profiles
 from ionics.transport.equilibrium import Occupancies, checked, equilibrium
 from ionics.transport.grid import crowded
-from ionics.transport.newton import OK, Solution
+from ionics.transport.newton import NO_EQUILIBRIUM, OK, Solution
 from ionics.transport.stack import FINEST, Layer, Stack, debye_length, ends_mesh
 
 ROUNDS = 12  # to find the screening lengths at the ends
@@ -22,13 +22,14 @@ WEAK = 0.5  # RT/F: a layer whose potential varies by less keeps its mesh
 
 
 def resolved(
-    stack: Stack, *, voltage: float | None = None, occupancy: Occupancies | None = None, throw: bool = True
+    stack: Stack, *, voltage: float | None = None, occupancy: Occupancies | None = None, flowing: bool = False
 ) -> tuple[Stack, Solution]:
     """Equilibrium on meshes that follow it: the same stack with better placed nodes, and its solution.
 
     First each layer is graded to the screening length found at its ends, the smaller of the Debye length and RT/(F E);
     then half of the nodes move to where the charge is curved or the potential steep. Node counts stay, so nothing is
-    compiled again.
+    compiled again. flowing: the stack need not have an equilibrium, what comes next drives it.
+    Raises NotConverged.
     """
     bulk = [max(float(debye_length(layer.material, stack.temperature)), FINEST) for layer in stack.layers]
     lengths = [(length, length) for length in bulk]
@@ -39,7 +40,7 @@ def resolved(
             for length, ends in zip(bulk, _field_lengths(stack, solution), strict=True)
         ]
         change = np.abs(np.log(np.array(found)) - np.log(np.array(lengths)))
-        if int(solution.result) != OK or not np.nanmax(change, initial=0.0) > np.log(CLOSE):
+        if int(solution.result) not in (OK, NO_EQUILIBRIUM) or not np.nanmax(change, initial=0.0) > np.log(CLOSE):
             break
         lengths = found
         stack = _with_meshes(stack, lengths)
@@ -52,7 +53,7 @@ def resolved(
                 where[i] = crowded(where[i], np.asarray(stack.layers[i].spacing), charge, phi, SHARE)
         stack = _with_meshes(stack, lengths, where)
         solution = equilibrium(stack, voltage=voltage, occupancy=occupancy, throw=False)
-    return stack, checked(solution, throw)
+    return stack, checked(solution, not (flowing and int(solution.result) == NO_EQUILIBRIUM))
 
 
 def _with_meshes(stack: Stack, lengths: list[tuple[float, float]], where: list[np.ndarray] | None = None) -> Stack:

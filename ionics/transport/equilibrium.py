@@ -10,15 +10,18 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ionics.constants import FARADAY, GAS
+from ionics.kinetics.bulk import Generation, WeakElectrolyte
+from ionics.kinetics.rates import Blocked
 from ionics.transport.balance import Current, State, flows, node_ranges, outflow, spacings
 from ionics.transport.freedom import Freedom, Inventory, Term, analyse, bulk_row, frozen, places, reaction_row
 from ionics.transport.linear import Layout
-from ionics.transport.newton import MESSAGES, Solution, newton
+from ionics.transport.newton import MESSAGES, NO_EQUILIBRIUM, OK, Solution, newton
 from ionics.transport.stack import Stack, bulk_potential, bulk_unknown
 from ionics.transport.statistics import Lattice
 
 Scalar = Float[Array, ""]
 Occupancies = dict[tuple[str, str], float]
+CONTRADICTION = 1e-6  # RT
 
 
 class NotConverged(RuntimeError):
@@ -73,7 +76,7 @@ def _equilibrium(stack: Stack, freedom: Freedom, volts, values) -> Solution:
         still = jax.tree.map(jnp.zeros_like, state)
         return eqx.tree_at(lambda s: s.phi, still, _screening(given[0]) * state.phi / given[0].thermal_voltage)
 
-    state, _, result, steps, size = newton(
+    state, p, result, steps, size = newton(
         rows,
         conditions,
         layout,
@@ -84,6 +87,7 @@ def _equilibrium(stack: Stack, freedom: Freedom, volts, values) -> Solution:
         stored=resting,
         first=0.01,
     )
+    result = jnp.where((result == OK) & (_contradiction(stack, freedom, p) > CONTRADICTION), NO_EQUILIBRIUM, result)
     return Solution(state, result, steps, size, tuple(sentences(stack, freedom, len(values))))
 
 
@@ -231,6 +235,23 @@ def _empty(stack: Stack, term: Term, state: State) -> Scalar:
         _, volume = spacings(stack.layers[i])
         total = total + material.carriers[k].sites * jnp.sum((filling[k].vacancy + sum(others, 0.0)) * volume)
     return total
+
+
+def _contradiction(stack: Stack, freedom: Freedom, p) -> Scalar:
+    """Largest affinity [RT] of the reactions that the others leave no choice."""
+    found, worst = freedom.regions, jnp.zeros(())
+    where = places(found)
+    for i, layer in enumerate(stack.layers):
+        for m, reaction in enumerate(layer.material.reactions):
+            if (i, m) not in freedom.bulk and not isinstance(reaction.law, (Generation, WeakElectrolyte)):
+                level = reaction.level / (GAS * stack.temperature)
+                worst = jnp.maximum(worst, jnp.abs(level + bulk_row(stack, found, where, i, m) @ p))
+    for j, junction in enumerate(stack.junctions):
+        for m, reaction in enumerate(junction.reactions):
+            if (j, m) not in freedom.reactions and not isinstance(reaction.law, Blocked):
+                level = reaction.level / (GAS * stack.temperature)
+                worst = jnp.maximum(worst, jnp.abs(level + reaction_row(stack, found, where, j, m) @ p))
+    return worst
 
 
 def _conditions(stack, volts, values, freedom: Freedom, state: State, p):

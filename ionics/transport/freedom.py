@@ -166,7 +166,8 @@ def _composition(stack: Stack, region: Region) -> Term:
         for i in reversed(region.layers):
             for carrier in stack.layers[i].material.carriers:
                 name = carrier.species.name
-                if carrier.species.charge and name not in ("e-", "h+") and not frozen(stack.layers[i].material, name):
+                trap = isinstance(carrier.mobility, Immobile)  # an electron held is no ion
+                if carrier.species.charge and name not in ("e-", "h+") and not trap:
                     return Term(name, (i,), None, 1.0)
     return Term(region.species, region.layers, region.junction, 1.0)
 
@@ -257,8 +258,10 @@ def _rank(rows: list[np.ndarray]) -> int:
 
 
 def _reluctance(stack: Stack, region: Region) -> tuple[int, int]:
-    """Neutral carriers are held first, then ions, then electrons and holes."""
+    """Neutral carriers are held first, then ions, then electrons and holes, then those in traps."""
     if region.junction is not None:
         return (3, 0)
     charge = stack.species[stack.index(region.species)].charge
-    return (2 if region.species in ("e-", "h+") else int(charge != 0), 0)
+    own = [stack.layers[i].material.carrier(region.species) for i in region.layers]
+    trapped = all(isinstance(carrier.mobility, Immobile) for carrier in own)
+    return (2 if trapped or region.species in ("e-", "h+") else int(charge != 0), int(trapped))

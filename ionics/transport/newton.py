@@ -16,7 +16,7 @@ from ionics.transport.batches import in_turns
 from ionics.transport.chains import multiplied_out
 from ionics.transport.linear import Layout, coloured, pivoted_inverse, solve, with_identity
 
-OK, STALLED, NOT_FINITE, NO_STEADY_STATE, BEYOND, BLOCKED = range(6)
+OK, STALLED, NOT_FINITE, NO_STEADY_STATE, BEYOND, BLOCKED, NO_EQUILIBRIUM = range(7)
 MESSAGES = {
     OK: "converged",
     STALLED: "Newton's method did not converge: the last correction was still above the tolerance",
@@ -24,6 +24,8 @@ MESSAGES = {
     NO_STEADY_STATE: "there is no steady state: a carrier accumulates because it cannot leave where it arrives",
     BEYOND: "the stack cannot carry that current, or hold that charge: potentials beyond 1000 V would be needed",
     BLOCKED: "no direct current can pass: no carrier connects the two contacts",
+    NO_EQUILIBRIUM: "there is no equilibrium: contacts or reactions hold carriers at potentials that contradict each "
+    "other, so something always flows",
 }
 
 TOLERANCE = 1e-9  # of the last correction, in units of RT

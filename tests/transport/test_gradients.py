@@ -91,6 +91,7 @@ def test_derivatives_by_every_parameter_are_central_differences(found):
         assert np.all(unsure <= 1e-5 * np.abs(exact).max(axis=0)), (name, unsure)
 
 
+@pytest.mark.slow
 def test_reverse_is_forward(found):
     ask, _, names = found
     zero = jnp.zeros(len(names))

@@ -8,7 +8,7 @@ from ionics.constants import AVOGADRO, FARADAY, GAS
 from ionics.kinetics.bulk import Generation
 from ionics.laws import Constant
 from ionics.transport.balance import Current, Voltage, profiles
-from ionics.transport.equilibrium import equilibrium
+from ionics.transport.equilibrium import NotConverged, equilibrium
 from ionics.transport.stack import (
     BulkReaction,
     Carrier,
@@ -93,6 +93,12 @@ def at_rest(left, right, charges, diffusivities, thickness):
     cell = membrane(left, right, charges, diffusivities, thickness)
     solution = steady(cell, Current(0.0))
     return float(solution.state.voltage), cell, solution
+
+
+def test_unequal_reservoirs_have_no_equilibrium():
+    cell = membrane((10.0, 10.0), (20.0, 20.0), (1, -1), (1e-12, 3e-12), 1e-7)
+    with pytest.raises(NotConverged, match="there is no equilibrium"):
+        equilibrium(cell)
 
 
 def test_reservoirs_of_equal_strength_have_a_constant_field():
