@@ -7,12 +7,24 @@ from pathlib import Path
 import jax
 import pytest
 
+# What tests wait for is the compiler: code that is four times slower to run and four times faster to make.
+FLAGS = ["--xla_backend_optimization_level=0"]
+FLAGS += ["--xla_cpu_use_fusion_emitters=false"] if jax.__version_info__ < (0, 11) else []
+os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update(
     "jax_compilation_cache_dir", os.environ.get("IONICS_TEST_CACHE", str(Path(__file__).parents[1] / ".jax_cache"))
 )
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten():
+    """What a module compiled goes with it: all of it together takes more memory mappings than a process may have."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

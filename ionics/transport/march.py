@@ -42,6 +42,7 @@ Mode = Literal["forward", "reverse"]
 TOO_MANY_STEPS, STEP_TOO_SMALL, CUTOFF_NOT_REACHED, NO_START = 10, 11, 12, 13
 INSTANT = 1e-9  # of the fastest diffusion from node to node: a time in which nothing flows
 EVENT = 1e-9  # of a cutoff's level: how well it is met
+ALREADY = 1e-6  # the same where a step begins: it may begin where the one before it has met the same cutoff
 EXACT = 1e-11  # where Newton's method is to stop when a derivative follows or a cutoff is sought
 
 
@@ -256,6 +257,7 @@ def _walk(plan: Plan, given: Given, point: Point, rtol: Scalar, result: Int[Arra
 
     def first() -> Walk:
         zero, nothing, (exceeded, which) = jnp.zeros(()), jnp.zeros((), int), passed(point)
+        met = exceeded >= -ALREADY
         seen = look(plan, given, point)
         if taping:
             seen = Tape(seen, point.held, point.leaving, zero, nothing - 1)
@@ -273,9 +275,9 @@ def _walk(plan: Plan, given: Given, point: Point, rtol: Scalar, result: Int[Arra
             turn=nothing,
             kept=nothing + 1,
             counts=jnp.zeros(3, int),
-            event=jnp.where(exceeded >= 0, which, -1),
+            event=jnp.where(met, which, -1),
             result=result,
-            finished=(exceeded >= 0) | (result != OK),
+            finished=met | (result != OK),
             rows=jax.tree.map(lambda a: jnp.zeros((count, *a.shape), a.dtype).at[0].set(a), seen),
             where=jnp.zeros(plan.rows(task), int),
         )

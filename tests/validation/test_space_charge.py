@@ -1,16 +1,19 @@
-"""Equilibrium against closed forms: A01, A03, A04, A17, A18, A19 and C01 of the reference collection.
+"""Equilibrium against closed forms: A01, A03, A04, A17, A18, A19, C01 and a heterojunction of mixed conductors, D04.
 
 Tolerance: 1e-4 unless a case is exact; the second-order error of the default mesh in the charge is 2e-4
 before and 1e-5 after `resolved`, which every run uses, has moved the nodes.
 """
 
 import itertools
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from ionics.constants import AVOGADRO, ELEMENTARY_CHARGE, FARADAY, GAS, VACUUM_PERMITTIVITY
 from ionics.laws import Constant
@@ -316,6 +319,109 @@ def test_ionic_heterojunction(reference, difference):
         exact.append((sign * depth / (length / 60), down + (volts if sign > 0 else 0)))
     both = [np.concatenate([left[::-1], right]) for left, right in zip(*exact, strict=True)]
     curve("A19", name, axes, ours, both)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Lithium ions on a lattice and dilute electrons with immobile charge: sites and charge [mol m-3], energies [RT].
+
+    Potentials below are in RT/F against the neutral bulk.
+    """
+
+    sites: float
+    fixed: float
+    permittivity: float
+    ion: float
+    electron: float
+
+    def bulk(self, lithium):
+        """Occupancy by ions and concentration of electrons in the neutral bulk where lithium has a potential [RT]."""
+
+        def surplus(u):
+            return self.sites * expit(u) + self.fixed - np.exp(lithium - self.ion - self.electron - u)
+
+        u = brentq(surplus, -60, 60, xtol=1e-14)
+        return expit(u), np.exp(lithium - self.ion - self.electron - u)
+
+    def energy(self, lithium, phi):
+        """Half the squared displacement [C2 m-4]: the first integral of the Poisson equation."""
+        theta, electrons = self.bulk(lithium)
+        ions = self.sites * np.log1p(theta * np.expm1(-phi))
+        eps = VACUUM_PERMITTIVITY * self.permittivity
+        return eps * GAS * T * (ions + electrons * np.expm1(phi) - self.fixed * phi)
+
+    def displacement(self, lithium, phi):
+        """In the direction away from the surface at that potential [C m-2]."""
+        return np.sign(phi) * np.sqrt(2 * np.maximum(self.energy(lithium, phi), 0))
+
+    def material(self, name, theta, electrons):
+        carriers = (
+            Carrier(LITHIUM, Lattice(), self.sites, theta, Constant(1e-12), Constant(self.ion * GAS * T)),
+            Carrier(ELECTRON, Dilute(), 1.0, electrons, Constant(1e-8), Constant(self.electron * GAS * T)),
+        )
+        return Material(name, carriers, self.permittivity, self.fixed)
+
+
+FIRST = Mixed(100.0, -15.0, 10.0, 0.0, 0.0)
+SECONDS = {
+    "ions prefer it": Mixed(400.0, -60.0, 30.0, -6.0, 2.0),
+    "electrons prefer it": Mixed(50.0, 20.0, 5.0, 3.0, -10.0),
+    "both avoid it": Mixed(2000.0, -8.0, 80.0, 9.0, 4.0),
+}
+
+
+@pytest.mark.parametrize("name", SECONDS)
+def test_heterojunction_of_two_mixed_conductors(name):
+    """D04: ions and electrons both cross; the second bulk finds its composition, the step its two space charges."""
+    two, thermal = SECONDS[name], GAS * T / FARADAY
+    theta = 0.2
+    electrons = FIRST.sites * theta + FIRST.fixed
+    lithium = FIRST.ion + FIRST.electron + np.log(theta / (1 - theta) * electrons)  # potential of the neutral atom
+    inside, n = two.bulk(lithium)
+    step = FIRST.ion - two.ion + np.log(theta / (1 - theta)) - np.log(inside / (1 - inside))
+
+    def charge_of_both(phi):
+        return FIRST.displacement(lithium, phi) + two.displacement(lithium, phi - step)
+
+    surface = brentq(charge_of_both, *sorted((0, step)), xtol=1e-14)
+    # nothing passes the plate behind the second conductor, which has the potential of the first bulk
+    plate = two.displacement(lithium, -step)
+    one, other = FIRST.material("one", theta, electrons), two.material("two", 0.5 * inside, 2 * n)
+    lengths = [float(debye_length(m, T)) for m in (one, two.material("two", inside, n))]
+    cell = stack(
+        [LITHIUM, ELECTRON],
+        [layer(m, 60 * own, name=m.name) for m, own in zip((one, other), lengths, strict=True)],
+        [
+            Junction("left contact", reservoir(one, "left", T)),
+            Junction("junction", (transfer("Li+"), transfer("e-"))),
+            Junction("right contact"),
+        ],
+    )
+    cell, solution = resolved(cell, voltage=0.0)
+    shape = profiles(cell, solution.state)
+    nodes, x, phi = cell.layers[0].nodes, np.asarray(shape.x), np.asarray(shape.potential) / thermal
+    middle = nodes + np.argmin(np.abs(x[nodes:] - 60 * lengths[0] - 30 * lengths[1]))
+    compare("D04", f"{name}: step between the bulks", phi[middle], step, 1e-9)
+    compare("D04", f"{name}: θ in the second bulk", shape.occupancy[0, middle], inside, 1e-9)
+    compare("D04", f"{name}: electrons in the second bulk", shape.concentration[1, middle], n, 1e-9)
+    compare("D04", f"{name}: potential of the junction", phi[nodes], surface, 5e-5)
+    exact = -FIRST.displacement(lithium, surface)
+    compare("D04", f"{name}: charge", solution.state.displacement[1], exact, 1e-4)
+    compare("D04", f"{name}: charge of the plate", solution.state.displacement[2], -plate, 1e-4)
+    own = np.where(np.asarray(shape.layer) == 0, *lengths)
+    axes = "x from the junction [Debye lengths]", "potential against the first bulk [V]"
+    depth = (x - 60 * lengths[0]) / own
+    near = np.abs(depth) < 8
+    both = []
+    for side, sign, end, length in ((FIRST, -1, surface, lengths[0]), (two, 1, surface - step, lengths[1])):
+        down = end * np.geomspace(1, 1e-3, 60)
+        eps = VACUUM_PERMITTIVITY * side.permittivity
+        away = first_integral(lambda v: np.abs(side.displacement(lithium, v / thermal)) / eps, down * thermal)
+        both.append((sign * away / length, (down + (step if sign > 0 else 0)) * thermal))
+    both = [np.concatenate([left[::-1], right]) for left, right in zip(*both, strict=True)]
+    ours = np.interp(both[0], depth, phi * thermal)
+    compare("D04", f"{name}: φ on both sides", ours, both[1], 5e-5, scale=abs(step * thermal))
+    curve("D04", name, axes, (depth[near], phi[near] * thermal), both)
 
 
 @pytest.mark.parametrize("name", ["LLZO", "Li2CO3"])

@@ -1,11 +1,15 @@
-"""Steady states under current, light or between unequal reservoirs: C02, and junctions of several ions."""
+"""Steady states under current, light or between unequal reservoirs: C02, junctions of several ions, reaction planes."""
 
 import equinox as eqx
 import numpy as np
 import pytest
+from scipy.interpolate import BarycentricInterpolator
+from scipy.optimize import root
 
-from ionics.constants import AVOGADRO, FARADAY, GAS
+from ionics.constants import AVOGADRO, FARADAY, GAS, VACUUM_PERMITTIVITY
 from ionics.kinetics.bulk import Generation
+from ionics.kinetics.compact import Capacitance
+from ionics.kinetics.rates import ButlerVolmer
 from ionics.laws import Constant
 from ionics.transport.balance import Current, Voltage, profiles
 from ionics.transport.equilibrium import NotConverged, equilibrium
@@ -22,7 +26,8 @@ from ionics.transport.stack import (
 )
 from ionics.transport.statistics import Dilute
 from ionics.transport.steady import steady
-from tests.cells import ELECTRON, HOLE, T, layer, salt, stack
+from tests.cells import ANION, CATION, ELECTRON, HOLE, T, layer, salt, stack
+from tests.validation.collocation import chebyshev
 from tests.validation.record import compare, curve
 
 NODES = 161
@@ -127,3 +132,80 @@ def test_salt_between_reservoirs_from_goldman_to_planck(debye_lengths, rel):
     else:
         expected, name = -THERMAL * (plus - minus) / (plus + minus) * np.log(high / low), "Planck"
     compare("D03", f"salt, {name}'s limit", volts, expected, rel)
+
+
+# the cell of D06: currents over 4 F D c / L, at which a neutral salt is used up; LEVEL: what a cation at c gains in RT
+# by leaving a metal at the same potential; SHARES: of that energy in the rate of dissolution on the left and right
+CONCENTRATION, DIFFUSIVITY, THICKNESS = 100.0, 1e-12, 1e-7
+LIMIT = 4 * FARADAY * DIFFUSIVITY * CONCENTRATION / THICKNESS
+EXCHANGE, LEVEL, SHARES = (0.5, 2.0), 2.0, (0.3, 0.6)
+
+
+def between_reaction_planes(debye, compact, currents, n=96):
+    """Points; for each current the potential and the cations there, and the voltage, by collocation (Chebyshev).
+
+    Lengths in thicknesses, potential in RT/F, concentrations in that of the salt: c' + c φ' = -4 current (cations),
+    a' = a φ' (anions), debye^2 φ'' = (a - c)/2. Over the compact layers the potential goes on straight for a length
+    `compact`; there i = k [exp(s A) - c exp(-(1 - s) A)]: A is what a cation gains on its way out of the metal to the
+    reaction plane, c its concentration there.
+    """
+    x, d = chebyshev(n)
+    x, d = 0.5 * (1 + x), 2 * d
+    mean = np.linalg.inv(np.vstack([d[1:], np.eye(n + 1)[0]]))[-1, :-1]  # of what is given in all points but the first
+
+    def rows(y, level, current):
+        phi, u = y[: n + 1], y[n + 1 : -1]
+        slope, c, a = d @ phi, np.exp(u), np.exp(y[-1] + phi)
+        laws = [phi[0] - compact * slope[0], mean @ a[1:] - 1]
+        for k, end, sign in ((0, 0, -1), (1, -1, 1)):
+            dissolving = level + sign * compact * slope[end]  # metal against its reaction plane
+            out, into = SHARES[k] * dissolving, u[end] - (1 - SHARES[k]) * dissolving
+            laws.append(EXCHANGE[k] * (np.exp(out) - np.exp(into)) + sign * current)
+        charge = debye**2 * (d @ slope) - 0.5 * (a - c)
+        return np.concatenate([(c * (d @ (u + phi)) + 4 * current)[1:], charge[1:-1], laws])
+
+    y, found = np.zeros(2 * n + 3), []  # potential, ln c, and ln a - potential, which is the same everywhere
+    for level, current in [(LEVEL / 4, 0.0), (LEVEL / 2, 0.0), (LEVEL, 0.0), *((LEVEL, i) for i in currents)]:
+        one = root(rows, y, (level, current), method="hybr", options={"xtol": 1e-11, "maxfev": 100000})
+        assert np.abs(rows(one.x, level, current)).max() < 1e-6, one.message
+        y = one.x
+        found.append((y[: n + 1], np.exp(y[n + 1 : -1]), y[n] + compact * (d @ y[: n + 1])[-1]))
+    return x, found[3:]
+
+
+@pytest.mark.parametrize(("debye", "compact"), [(0.04, 0.004), (0.04, 0.04), (0.2, 0.02)])
+def test_the_reaction_sees_its_plane_behind_the_diffuse_layer(debye, compact):
+    """D06: rates of the concentration and the potential at the reaction plane, thin and thick diffuse layers."""
+    length = debye * THICKNESS
+    eps = 2 * FARADAY * CONCENTRATION * length**2 / THERMAL  # F m-1
+    carriers = tuple(
+        Carrier(species, Dilute(), CONCENTRATION, 1.0, Constant(DIFFUSIVITY)) for species in (CATION, ANION)
+    )
+    material = Material("salt", carriers, eps / VACUUM_PERMITTIVITY, 0.0)
+    contacts = [
+        Junction(
+            side,
+            (transfer("C+", ButlerVolmer(Constant(LIMIT * k), share, True), sign * LEVEL * GAS * T),),
+            Capacitance(eps / (compact * THICKNESS)),
+        )
+        for side, sign, k, share in zip(("left", "right"), (1, -1), EXCHANGE, (SHARES[0], 1 - SHARES[1]), strict=True)
+    ]
+    cell = stack([CATION, ANION], [layer(material, THICKNESS)], contacts)
+    currents = np.array([0.1, 0.4, 0.8, 1.1])
+    points, exact = between_reaction_planes(debye, compact, currents)
+    name = f"λ = {debye} L, compact {compact} L"
+    state, volts, axes = equilibrium(cell), [], ("position over the thickness", "potential [RT/F]")
+    for current, (phi, c, _) in zip(currents, exact, strict=True):
+        state = steady(cell, Current(current * LIMIT), state)
+        volts.append(float(state.state.voltage) / THERMAL)
+        shape = profiles(cell, state.state)
+        x, potential = np.asarray(shape.x) / THICKNESS, np.asarray(shape.potential) / THERMAL
+        planes = np.asarray(shape.concentration)[0, [0, -1]] / CONCENTRATION
+        at = f"{name}, {current:g} of the limit"
+        # beyond the limit the cations that leave the left metal are thin and spread over a layer of strong field
+        compare("D06", f"{at}: c at the planes", planes, c[[0, -1]], 6e-4 if current > 1 else 5e-5)
+        series = BarycentricInterpolator(points, phi)(x)
+        compare("D06", f"{at}: φ on all nodes", potential, series, 5e-5, scale=np.ptp(phi))
+        if current == currents[-1]:
+            curve("D06", at, axes, (x, potential), (x, series))
+    compare("D06", f"{name}: voltage", volts, [v for *_, v in exact], 5e-5)

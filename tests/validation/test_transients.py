@@ -1,8 +1,10 @@
-"""Transients against closed forms and an independent solution: A06, A13, A14, A27."""
+"""Transients against closed forms and independent solutions: A06, A13, A14, A27 and a steric electrolyte, D05."""
 
 import equinox as eqx
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
+from scipy.interpolate import BarycentricInterpolator
 from scipy.optimize import brentq
 
 from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
@@ -24,9 +26,10 @@ from ionics.transport.stack import (
     neutral_charge,
     transfer,
 )
-from ionics.transport.statistics import Dilute
+from ionics.transport.statistics import Dilute, Lattice
 from ionics.transport.transient import simulate
 from tests.cells import ANION, CATION, ELECTRON, T, salt, stack
+from tests.validation.collocation import chebyshev
 from tests.validation.record import compare, curve
 
 LITHIUM = Species("Li", 0)
@@ -82,6 +85,63 @@ def test_a_large_step_depletes_the_middle_of_a_blocking_cell(reference):
     axes = "t D/(λL)", "q/(2Fcλ), c/c₀"
     curve("A27", "charge", axes, (units, -charge), (units, -np.array(charges)))
     curve("A27", "concentration in the middle", axes, (units, middle), (units, middles))
+
+
+def crowding(debye, filled, wall, times, n=80):
+    """Cations and anions over time, and the charge of the left plate, by collocation in space (Kilic et al. 2007).
+
+    Lengths in half distances, time in debye * half / D, potential in RT/F, concentrations in that of the bulk; filled:
+    share of the sites that both ions take there. Fluxes vanish at the plates, which keeps the amounts to rounding.
+    """
+    x, d = chebyshev(n)
+    potential = np.linalg.inv(np.vstack([np.eye(n + 1)[0], (d @ d)[1:-1], np.eye(n + 1)[-1]]))
+
+    def slope(c):
+        rho = -(c[0] - c[1]) / (2 * debye**2)
+        return d @ potential @ np.concatenate([[wall], rho[1:-1], [-wall]])
+
+    def rate(_, y):
+        c = y.reshape(2, -1)
+        total = c.sum(axis=0)
+        crowd = 0.5 * filled * (d @ total) / (1 - 0.5 * filled * total)
+        flux = -debye * (c @ d.T + c * (np.outer((1, -1), slope(c)) + crowd))
+        flux[:, [0, -1]] = 0
+        return -(flux @ d.T).ravel()
+
+    run = solve_ivp(rate, (0, times[-1]), np.ones(2 * n + 2), "BDF", times, rtol=1e-8, atol=1e-10)
+    assert run.success, run.message
+    c = run.y.T.reshape(-1, 2, n + 1)
+    return x, c, np.array([-debye * slope(own)[0] for own in c])
+
+
+def test_crowded_ions_after_a_large_step():
+    """D05: two ions that share their sites; the layers at the plates fill up, the middle is depleted."""
+    half, diffusivity, permittivity, debye, filled, wall = 1e-6, 1e-12, 10.0, 0.1, 0.5, 6.0
+    thermal = GAS * T / FARADAY
+    c0 = VACUUM_PERMITTIVITY * permittivity * thermal / (2 * FARADAY * (debye * half) ** 2)
+    sites = 2 * c0 / filled
+    carriers = tuple(
+        Carrier(s, Lattice(), sites, filled / 2, Constant(diffusivity), sublattice="solvent") for s in (CATION, ANION)
+    )
+    units = np.array([0.1, 0.5, 1.0, 2.0, 5.0, 20.0])
+    x, exact, charges = crowding(debye, filled, wall, units)
+    cell = between_blocking_plates(Material("electrolyte", carriers, permittivity, 0.0), 2 * half, debye * half / 2)
+    times = units * debye * half**2 / diffusivity
+    step = Step(Voltage(-2 * wall * thermal), times[-1], save=times)
+    run = simulate(cell, step, equilibrium(cell, voltage=0.0), rtol=ACCURATE)
+    charge = np.asarray(run.state.displacement)[1:, 0] / (2 * FARADAY * c0 * debye * half)
+    compare("D05", "charge", charge, charges, 3e-4)  # space, second order: 1.3e-4 with 161 nodes
+    weight = np.exp(np.asarray(run.state.u)[1:])
+    c = weight / (1 + weight.sum(axis=1, keepdims=True)) * 2 / filled
+    compare("D05", "concentration in the middle", c[:, 0, NODES // 2], exact[:, 0, len(x) // 2], 1e-4)
+    position = np.append(0, np.cumsum(np.asarray(cell.layers[0].spacing))) * 2 - 1
+    axes = "position over half the distance", "concentration over that of the bulk"
+    for k in (1, 3, 5):
+        series = BarycentricInterpolator(x, exact[k].T)(position).T
+        at = f"t = {units[k]:g} λL/D"
+        compare("D05", f"both ions on all nodes, {at}", c[k], series, 4e-4, scale=2 / filled)
+        curve("D05", f"cations, {at}", axes, (position, c[k, 0]), (position, series[0]))
+        curve("D05", f"anions, {at}", axes, (position, c[k, 1]), (position, series[1]))
 
 
 def insertion_film(thickness, concentration, diffusivity, finest):
