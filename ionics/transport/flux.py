@@ -47,6 +47,10 @@ class Mobility(eqx.Module):
         left, right: the filling at the two ends; drop: z F (phi_right - phi_left) / RT [1].
         """
 
+    def one_way(self, left: Filling, right: Filling) -> Values:
+        """What would pass in the easier direction without a field and without what comes back, in the same unit."""
+        return jnp.maximum(left.occupancy, right.occupancy)
+
 
 class Vehicle(Mobility):
     """J = -(D c / RT) grad(eta)."""
@@ -65,6 +69,9 @@ class Hopping(Mobility):
     def flux(self, left, right, drop):
         x = drop + (right.chemical - right.ratio) - (left.chemical - left.ratio)
         return bernoulli(x) * left.occupancy * right.vacancy - bernoulli(-x) * right.occupancy * left.vacancy
+
+    def one_way(self, left, right):
+        return jnp.maximum(left.occupancy * right.vacancy, right.occupancy * left.vacancy)
 
 
 class Chemical(Mobility):

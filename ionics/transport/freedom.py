@@ -152,22 +152,24 @@ def analyse(
             hold(n, row, [Term(found[k].species, found[k].layers, found[k].junction, float(row[k])) for k in few])
     for n in sorted(range(len(found)), key=lambda n: _reluctance(stack, found[n])):
         if _independent(rows, unit[n]):
-            hold(n, unit[n], [_composition(stack, found[n])])
+            counted = {(i, t.species) for held in inventories for t in held.terms for i in t.layers}
+            hold(n, unit[n], [_composition(stack, found[n], counted)])
     zero = zero or _independent(rows, unit[-1])
     return Freedom(found, tuple(reactions), tuple(bulk), tuple(inventories), voltage or zero)
 
 
-def _composition(stack: Stack, region: Region) -> Term:
+def _composition(stack: Stack, region: Region, counted: set[tuple[int, str]]) -> Term:
     """What stands for the state of charge where a region is free: its amount, for electrons that of an ion beside them.
 
     Electrons also charge the surfaces of a metal and of space charges; ions are what a composition counts.
+    counted: (layer, species) whose amounts are held already.
     """
     if region.species in ("e-", "h+"):
         for i in reversed(region.layers):
             for carrier in stack.layers[i].material.carriers:
                 name = carrier.species.name
                 trap = isinstance(carrier.mobility, Immobile)  # an electron held is no ion
-                if carrier.species.charge and name not in ("e-", "h+") and not trap:
+                if carrier.species.charge and name not in ("e-", "h+") and not trap and (i, name) not in counted:
                     return Term(name, (i,), None, 1.0)
     return Term(region.species, region.layers, region.junction, 1.0)
 
@@ -192,9 +194,22 @@ def _conserved(stack: Stack, found, turning: list[np.ndarray]) -> list[tuple[int
     """
     size = len(found)
     order = sorted(range(size), key=lambda n: _reluctance(stack, found[n]), reverse=True)
-    a = np.array([row[:-1] for row in turning]).reshape(len(turning), size)[:, order]
-    pivots: list[int] = []
-    for column in range(size):
+    sums = []
+    for column, weights in kernel(np.array([row[:-1] for row in turning]).reshape(len(turning), size)[:, order]):
+        row = np.zeros(size + 1)
+        row[order] = weights
+        sums.append((order[column], row))
+    charge = [0 if r.junction is not None else stack.species[stack.index(r.species)].charge for r in found]
+    return sorted(sums, key=lambda one: one[1][:-1] @ charge == 0)
+
+
+def kernel(rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Vectors that all rows annul, by elimination: (column in which only this one has a one, vector).
+
+    The first columns are eliminated first, so that these ones stand as far to the right as can be.
+    """
+    a, pivots = np.array(rows, float), []
+    for column in range(a.shape[1]):
         rest = a[len(pivots) :, column]
         if not np.any(np.abs(rest) > 1e-9):
             continue
@@ -205,16 +220,13 @@ def _conserved(stack: Stack, found, turning: list[np.ndarray]) -> list[tuple[int
             if other != len(pivots):
                 a[other] -= a[other, column] * a[len(pivots)]
         pivots.append(column)
-    sums = []
-    for column in range(size):
+    found = []
+    for column in range(a.shape[1]):
         if column not in pivots:
-            row = np.zeros(size + 1)
-            row[order[column]] = 1.0
-            for k, pivot in enumerate(pivots):
-                row[order[pivot]] = -a[k, column]
-            sums.append((order[column], row))
-    charge = [0 if r.junction is not None else stack.species[stack.index(r.species)].charge for r in found]
-    return sorted(sums, key=lambda one: one[1][:-1] @ charge == 0)
+            vector = np.eye(a.shape[1])[column]
+            vector[pivots] = -a[: len(pivots), column]
+            found.append((column, vector))
+    return found
 
 
 def reaction_row(stack: Stack, found, where, j: int, m: int) -> np.ndarray:

@@ -80,6 +80,7 @@ def newton(
     parameters,
     *,
     at: Callable | None = None,
+    measures: Callable | None = None,
     stored: Callable | None = None,
     first: float = FIRST,
 ) -> tuple[State, Float[Array, " constant"], Int[Array, ""], Int[Array, ""], Float[Array, ""]]:
@@ -89,7 +90,8 @@ def newton(
     LONGEST, nor F phi/RT from a node to the next.
 
     at(parameters, share): the parameters at a share of the way from a problem that `start` solves; by default the
-    residual of the start fades instead. stored(parameters, state): amounts whose change in time leads to the solution
+    residual of the start fades instead. measures(parameters, state): what the rows and conditions are to be measured
+    by, which no derivative sees. stored(parameters, state): amounts whose change in time leads to the solution
     where no shorter stride does.
     """
 
@@ -97,9 +99,18 @@ def newton(
         state = layout.unflatten(x)
         return layout.flatten(residual(given, state, p)), conditions(given, state, p)
 
+    def measured(given, x, rows):
+        """Rows and conditions in numbers of order one, however small what flows is."""
+        if measures is None:
+            return rows
+        by, of_conditions = measures(given, layout.unflatten(x))
+        by = layout.flatten(by)
+        return rows[0] / jnp.where(by == 0, 1.0, by), rows[1] / of_conditions
+
     # The iteration is taken as it is; its derivative is the implicit one, compiled only where it is asked for.
     def iterate(given, thermal, x, p):
-        begun = both(given if at is None else at(given, 0.0), x, p)
+        first_given = given if at is None else at(given, 0.0)
+        begun = measured(first_given, x, both(first_given, x, p))
 
         def body(way: _Way) -> _Way:
             share = jnp.minimum(1.0, way.done + way.stride)
@@ -107,7 +118,7 @@ def newton(
             old = 0.0 if stored is None else layout.flatten(stored(given, layout.unflatten(way.held[0])))
 
             def rows(x, p):
-                r, g = both(here, x, p)
+                r, g = measured(here, x, both(here, x, p))
                 r, g = r - (1 - share) * begun[0], g - (1 - share) * begun[1]
                 if stored is not None:
                     r = r + way.rate * (layout.flatten(stored(here, layout.unflatten(x))) - old)
@@ -133,8 +144,8 @@ def newton(
     @root.def_jvp
     def _(primals, tangents):
         given, (x, p, count, size) = primals[0], root(*primals)
-        values, *slopes = _slopes(lambda x, p: both(given, x, p), x, p)
-        _, changes = eqx.filter_jvp(lambda given: both(given, x, p), (given,), tangents[:1])
+        values, *slopes = _slopes(lambda x, p: measured(given, x, both(given, x, p)), x, p)
+        _, changes = eqx.filter_jvp(lambda given: measured(given, x, both(given, x, p)), (given,), tangents[:1])
         changes = tuple(jnp.zeros_like(v) if t is None else t for v, t in zip(values, changes, strict=True))
         _, moved = jax.jvp(lambda values: _correction(values, *slopes, layout), (values,), (changes,))
         return (x, p, count, size), (*moved, None, None)

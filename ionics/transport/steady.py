@@ -7,12 +7,16 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ionics.constants import FARADAY, GAS
+from ionics.kinetics.bulk import Generation, WeakElectrolyte
 from ionics.transport.balance import (
     Current,
     Drive,
+    Flows,
+    LayerFlow,
     Load,
     Power,
     State,
@@ -25,13 +29,13 @@ from ionics.transport.balance import (
 )
 from ionics.transport.equilibrium import checked, equilibrium, held_amounts, inventory_rows, sentences, still
 from ionics.transport.flux import Immobile
-from ionics.transport.freedom import Freedom, analyse, frozen
+from ionics.transport.freedom import Freedom, analyse, frozen, kernel
 from ionics.transport.linear import Layout
 from ionics.transport.newton import BLOCKED, NO_STEADY_STATE, OK, Solution, newton
-from ionics.transport.stack import Stack
+from ionics.transport.stack import BulkReaction, Stack
 
 ACCUMULATION = 1e-6  # largest flux into a held amount that counts as none, of the current or of what one RT would drive
-TINY = 1e-290  # mol m-2 s-1
+TINY = 1e-120  # mol m-2 s-1 per RT, beside every flux and turnover: what has no carriers left is at rest
 
 
 def steady(stack: Stack, drive: Drive, start: Solution | State | None = None, throw: bool = True) -> Solution:
@@ -55,6 +59,8 @@ class Border(NamedTuple):
 
     carriers: tuple[tuple[int, int], ...]  # (layer, carrier) whose flux is the same at every x: level of its first node
     reacting: tuple[tuple[int, int], ...]  # (layer, carrier) that reacts in the bulk: likewise
+    sums: dict[tuple[int, int], dict[int, float]]  # of some of these: carriers of the layer -> weights in a sum of
+    # fluxes that is the same at every x; it stands for the balance of this carrier
     states: tuple[tuple[int, int], ...]  # (junction, state)
     rates: tuple[tuple[int, int], ...]  # (junction, reaction)
     inventory: dict[tuple[str, int, int], int]  # which of these levels belongs to an amount that is held
@@ -84,7 +90,36 @@ def border(stack: Stack, freedom: Freedom) -> Border:
     states = [(r.junction, r.species) for r in freedom.regions if r.junction is not None]
     kept = [(j, [s.name for s in stack.junctions[j].states].index(name)) for j, name in states]
     rates = [(j, m) for j, junction in enumerate(stack.junctions) for m in range(len(junction.reactions))]
-    return Border(tuple(carriers), tuple(reacting), tuple(kept), tuple(rates), inventory)
+    sums = {(i, k): {k: 1.0} for i, k in carriers}
+    for i, layer in enumerate(stack.layers):
+        # light ties no carrier to another one: then each balance is taken as it is
+        if any(isinstance(reaction.law, Generation) for reaction in layer.material.reactions):
+            continue
+        sums |= _sums(stack, i, [k for layer, k in reacting if layer == i], inventory)
+    return Border(tuple(carriers), tuple(reacting), sums, tuple(kept), tuple(rates), inventory)
+
+
+def _sums(stack: Stack, i: int, reacting: list[int], inventory) -> dict[tuple[int, int], dict[int, float]]:
+    """Sums of fluxes in layer i; each stands for a carrier whose amount is held, if there is one."""
+    material = stack.layers[i].material
+
+    def last(k: int) -> tuple[bool, bool]:
+        return not isinstance(material.carriers[k].mobility, Immobile), ("layer", i, k) in inventory
+
+    order = sorted(range(len(material.carriers)), key=last)
+    made = np.array([[_made(r, material.carriers[k].species.name) for k in order] for r in material.reactions])
+    found = {}
+    for column, weights in kernel(made.reshape(len(material.reactions), len(order))):
+        own = {order[n]: float(w) for n, w in enumerate(weights) if abs(w) > 1e-9}
+        others_held = any(("layer", i, k) in inventory for k in own if k != order[column])
+        if order[column] in reacting and not others_held:
+            found[i, order[column]] = own
+    return found
+
+
+def _made(reaction: BulkReaction, name: str) -> int:
+    """How many of a species one turn of a reaction makes."""
+    return dict(reaction.produced).get(name, 0) - dict(reaction.consumed).get(name, 0)
 
 
 @eqx.filter_jit
@@ -101,6 +136,9 @@ def _steady(stack: Stack, freedom: Freedom, drive: Terminal, start: State, block
     def rows(given, state, p):
         return steady_rows(given[0], edge, state, given[3], p)
 
+    def measures(given, state):
+        return steady_measures(given[0], edge, state)
+
     def conditions(given, state, p):
         missed = inventory_rows(given[0], freedom, state, given[2])
         return steady_conditions(given[0], edge, given[1], state, p, missed)
@@ -114,6 +152,7 @@ def _steady(stack: Stack, freedom: Freedom, drive: Terminal, start: State, block
         _constants(stack, edge, start),
         (stack, drive, held_amounts(stack, freedom, start), start, begun),
         at=at,
+        measures=measures,
     )
     result = jnp.where((result == OK) & (_accumulation(stack, edge, state, p) > 1), NO_STEADY_STATE, result)
     if blocked:
@@ -138,35 +177,126 @@ def steady_rows(stack: Stack, edge: Border, state: State, reference: State, p: F
     both sides of every node. So a flux keeps its digits however small it is beside the one-way fluxes, and a carrier
     that cannot leave is in equilibrium however depleted it is.
     """
-    flowing = flows(stack, state)
+    flowing = _flows(stack, state)
     out = still(stack, outflow(stack, state, Current(0.0), flowing), state, reference, flowing)
     layers, u, surface = flowing[0], out.u, out.surface
     rate, ranges = _rates(stack, edge, state, p), node_ranges(stack)
     levels = [level - own for level, own in zip(_levels(stack, edge, flowing), p, strict=False)]
+    for i, k in _local(stack, edge):
+        row = stack.index(stack.layers[i].material.carriers[k].species.name), ranges[i]
+        u = u.at[row].set(_balance(stack, edge, i, k, out, layers[i])[0])
     for n, (i, k) in enumerate((*edge.carriers, *edge.reacting)):
-        layer, carrier = stack.layers[i], stack.layers[i].material.carriers[k]
-        row, nodes = stack.index(carrier.species.name), ranges[i]
+        names = [carrier.species.name for carrier in stack.layers[i].material.carriers]
+        row, nodes = stack.index(names[k]), ranges[i]
         u = u.at[row, nodes.start].set(levels[n])
-        if (i, k) in edge.carriers:
-            h, volume = spacings(layer)
-            density = layers[i].content[k] / volume
-            easy = carrier.diffusivity(stack.temperature) * jnp.maximum(density[1:], density[:-1]) / h
-            passing = layers[i].flux[k] - _through(stack, i, carrier.species.name, "right", rate)
-            u = u.at[row, nodes.start + 1 : nodes.stop].set(passing / jax.lax.stop_gradient(easy + TINY))
+        if (i, k) in edge.sums:
+            weights = edge.sums[i, k].items()
+            own = [(w, layers[i].flux[m] - _through(stack, i, names[m], "right", rate)) for m, w in weights]
+            u = u.at[row, nodes.start + 1 : nodes.stop].set(sum(w * flux for w, flux in own))
     for n, (j, own) in enumerate(edge.states, len(edge.carriers) + len(edge.reacting)):
         surface = surface.at[stack.junctions[j].film.slots + own, j].set(levels[n])
     volts = state.voltage / stack.thermal_voltage - p[-1]
     return State(u, out.phi, state.rate - rate, surface, out.displacement, out.voltage, volts)
 
 
+def steady_measures(stack: Stack, edge: Border, state: State) -> tuple[State, Float[Array, " constant"]]:
+    """What the rows and the conditions are to be measured by: one-way fluxes and turnovers where they are fluxes."""
+    layers, ranges = _flows(stack, state)[0], node_ranges(stack)
+    rows, u = jax.tree.map(jnp.ones_like, state), jnp.ones_like(state.u)
+    conditions = jnp.ones(len(edge.carriers) + len(edge.reacting) + len(edge.states) + len(edge.rates) + 1)
+    for i, k in _local(stack, edge):
+        own = _balance(stack, edge, i, k, rows, layers[i])[1]
+        u = u.at[stack.index(stack.layers[i].material.carriers[k].species.name), ranges[i]].set(own)
+        if (i, k) in edge.reacting and ("layer", i, k) not in edge.inventory:
+            conditions = conditions.at[len(edge.carriers) + edge.reacting.index((i, k))].set(own[0])
+    for i, k in (*edge.carriers, *edge.reacting):
+        row = stack.index(stack.layers[i].material.carriers[k].species.name)
+        u = u.at[row, ranges[i].start].set(1.0)
+        if (i, k) in edge.sums:
+            easy = jnp.stack([_easy(stack, i, m, layers[i]) for m in edge.sums[i, k]])
+            u = u.at[row, ranges[i].start + 1 : ranges[i].stop].set(jnp.max(easy, axis=0) + TINY)
+    return eqx.tree_at(lambda s: s.u, rows, u), conditions
+
+
+def _flows(stack: Stack, state: State) -> Flows:
+    """What flows, and TINY beside it: where a carrier is so rare that its flux is no number any more, it is at rest."""
+    layers, junctions = flows(stack, state)
+    thermal, found = GAS * stack.temperature, []
+    for layer, flow in zip(stack.layers, layers, strict=True):
+        still = [isinstance(carrier.mobility, Immobile) for carrier in layer.material.carriers]
+        both = zip(flow.flux, flow.electrochemical, still, strict=True)
+        fluxes = [flux if fixed else flux - TINY * jnp.diff(eta) / thermal for flux, eta, fixed in both]
+        resting = [not isinstance(r.law, (Generation, WeakElectrolyte)) for r in layer.material.reactions]
+        both = zip(flow.turnover, flow.affinity, resting, strict=True)
+        turnovers = [one + TINY * affinity / thermal if rests else one for one, affinity, rests in both]
+        found.append(eqx.tree_at(lambda f: (f.flux, f.turnover), flow, (tuple(fluxes), tuple(turnovers))))
+    return found, junctions
+
+
+def _easy(stack: Stack, i: int, k: int, flow: LayerFlow) -> Float[Array, " face"]:
+    """One-way flux of carrier k of layer i [mol m-2 s-1]: what its flux is to be measured by."""
+    carrier, filling = stack.layers[i].material.carriers[k], flow.filling[k]
+    h, _ = spacings(stack.layers[i])
+    free = carrier.diffusivity(stack.temperature) * carrier.sites / h
+    return free * carrier.mobility.one_way(filling[:-1], filling[1:])
+
+
+def _local(stack: Stack, edge: Border) -> list[tuple[int, int]]:
+    """(layer, carrier) that react and whose own balance is a row."""
+    found = []
+    for i, layer in enumerate(stack.layers):
+        for k, carrier in enumerate(layer.material.carriers):
+            if (i, k) not in edge.sums and not frozen(layer.material, carrier.species.name):
+                found.append((i, k))
+    return found
+
+
+def _balance(
+    stack: Stack, edge: Border, i: int, k: int, out: State, flow: LayerFlow
+) -> tuple[Float[Array, " node"], Float[Array, " node"]]:
+    """Balance of a reacting carrier in each cell, and the one-way fluxes and turnovers to measure it by.
+
+    Where that of another one differs from it by a sum that is kept, and is known better because less of that carrier
+    is there, it stands for it.
+    """
+    material, nodes = stack.layers[i].material, node_ranges(stack)[i]
+    moving = {m for m, carrier in enumerate(material.carriers) if not isinstance(carrier.mobility, Immobile)}
+    sums = [(own, weights) for (layer, own), weights in edge.sums.items() if layer == i]
+    same = [k, *(own for own, weights in sums if own != k and moving & set(weights) == {own, k})]
+    easy, balances, measures = [], [], []
+    for m in same:
+        name, own = material.carriers[m].species.name, _easy(stack, i, m, flow)
+        easy.append(jnp.pad(own, (1, 0)) + jnp.pad(own, (0, 1)))
+        total = easy[-1] + TINY
+        for reaction, turnover, affinity in zip(material.reactions, flow.turnover, flow.affinity, strict=True):
+            net = -jnp.expm1(-jnp.abs(affinity) / (GAS * stack.temperature))  # share of what is not undone at once
+            net = jnp.where(isinstance(reaction.law, Generation) | (net == 0), 1.0, net)
+            total = total + abs(_made(reaction, name)) * jnp.abs(turnover) / net
+        balances.append(out.u[stack.index(name), nodes])
+        measures.append(total)
+    least = jnp.argmin(jnp.stack(easy), axis=0)[None]
+    balance, measure = (jnp.take_along_axis(jnp.stack(all_), least, axis=0)[0] for all_ in (balances, measures))
+    return balance, jax.lax.stop_gradient(measure)
+
+
 def steady_conditions(
     stack: Stack, edge: Border, drive: Terminal, state: State, p, missed
 ) -> Float[Array, " constant"]:
-    """What each layer takes in it gives off, or its amount is held (`missed`); the laws of junctions; the drive."""
-    flowing, rate = flows(stack, state), _rates(stack, edge, state, p)
+    """What each layer takes in it gives off, or its amount is held (`missed`); the laws of junctions; the drive.
+
+    Sums of fluxes do so where carriers react; of the others stands the balance of the first node.
+    """
+    flowing, rate = _flows(stack, state), _rates(stack, edge, state, p)
     out, rows = outflow(stack, state, drive, flowing), []
-    for n, gain in _gains(stack, edge, flowing, rate):
-        rows.append(gain if n is None else missed[n])
+    local = {n: where for n, where in enumerate((*edge.carriers, *edge.reacting)) if where not in edge.sums}
+    for n, (held, gain) in enumerate(_gains(stack, edge, flowing, rate)):
+        if held is not None:
+            rows.append(missed[held])
+        elif n in local:  # its own balance where its level stands
+            i, k = local[n]
+            rows.append(_balance(stack, edge, i, k, out, flowing[0][i])[0][0])
+        else:
+            rows.append(gain)
     rows += [out.rate[m, j] for j, m in edge.rates]
     return jnp.stack([*rows, out.current])
 
@@ -175,11 +305,11 @@ def _gains(stack: Stack, edge: Border, flowing, rate) -> list[tuple[int | None, 
     """Of every level: the inventory it belongs to, and what its layer or state takes in [mol m-2 s-1]."""
     gains = []
     for i, k in (*edge.carriers, *edge.reacting):
-        name = stack.layers[i].material.carriers[k].species.name
-        gain = _through(stack, i, name, "right", rate) - _through(stack, i + 1, name, "left", rate)
-        for reaction, turnover in zip(stack.layers[i].material.reactions, flowing[0][i].turnover, strict=True):
-            made = dict(reaction.produced).get(name, 0) - dict(reaction.consumed).get(name, 0)
-            gain = gain + made * jnp.sum(turnover)
+        gain = jnp.zeros(())
+        for m, weight in edge.sums.get((i, k), {}).items():
+            name = stack.layers[i].material.carriers[m].species.name
+            passed = _through(stack, i, name, "right", rate) - _through(stack, i + 1, name, "left", rate)
+            gain = gain + weight * passed
         gains.append((edge.inventory.get(("layer", i, k)), gain))
     for j, own in edge.states:
         name = stack.junctions[j].states[own].name

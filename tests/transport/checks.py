@@ -75,14 +75,15 @@ def under_drive(stack: Stack, solution: Solution, drive: Drive) -> list[str]:
     layers, junctions, rows, oneway, charge = _numpy(_observed(stack, solution.state, drive))
     wrong = _finite(solution) + _gauss(stack, layers, rows, charge)
     thermal = GAS * float(stack.temperature)
-    current = float(solution.state.current)
-    for layer, flow, ways in zip(stack.layers, layers, oneway, strict=True):
+    current, known = float(solution.state.current), {}
+    for i, (layer, flow, ways) in enumerate(zip(stack.layers, layers, oneway, strict=True)):
         phi = _potential(stack, solution, layer)
         total, noise = np.zeros(layer.nodes - 1), np.zeros(layer.nodes - 1)
         for carrier, eta, flux, way in zip(layer.material.carriers, flow.electrochemical, flow.flux, ways, strict=True):
             z, name = carrier.species.charge, f"{carrier.species.name} in {layer.name}"
             own = ROUNDING * way * (1 + np.abs(z * np.diff(phi)) * FARADAY / thermal)
             best = np.argmin(own)
+            known[i, carrier.species.name] = float(own[best])
             made, unsure = _made(layer, flow, carrier.species.name, thermal)
             kept, uncertain = flux - made, own + np.cumsum(unsure)[-1]
             missed = RELATIVE * (np.abs(flux[best]) + np.abs(made).max()) + uncertain + uncertain.max()
@@ -98,7 +99,10 @@ def under_drive(stack: Stack, solution: Solution, drive: Drive) -> list[str]:
             if isinstance(reaction.law, Blocked):
                 if not abs(rate) < 1e-20:
                     wrong.append(f"a blocked reaction at junction {j} runs at {rate:.1e}")
-            elif not affinity * rate >= -1e-9 * thermal * abs(rate) - thermal * NOTHING:
+                continue
+            names = [name for name, _ in (*reaction.left, *reaction.right)]
+            unsure = NOTHING + max((known.get((i, name), 0.0) for i in (j - 1, j) for name in names), default=0.0)
+            if not affinity * rate >= -1e-9 * thermal * abs(rate) - max(thermal, abs(affinity)) * unsure:
                 wrong.append(f"negative entropy production at junction {j}: {affinity / thermal:.1e} RT, {rate:.1e}")
     if not abs(float(rows.current)) <= 1e-8 * max(1.0, abs(float(drive.value))):
         wrong.append(f"the drive is missed by {float(rows.current):.1e}")
