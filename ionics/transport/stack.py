@@ -272,10 +272,13 @@ def bulk_potential(
 def bulk_step(stack: Stack, j: int) -> Float[Array, ""]:
     """phi_right - phi_left [V] that puts the two neutral bulks at junction j in equilibrium (flat band).
 
-    Taken from the first reaction that carries charge; zero where none does.
+    Taken from the first reaction that carries charge from one to the other; zero where none does.
     """
     junction = stack.junctions[j]
+    states = {state.name for state in junction.states}
     for reaction in junction.reactions:
+        if states & {name for name, _ in (*reaction.left, *reaction.right)}:
+            continue
         charge = sum(nu * stack.species[stack.index(name)].charge for name, nu in reaction.left)
         if charge == 0 or isinstance(reaction.law, Blocked):
             continue
@@ -284,8 +287,6 @@ def bulk_step(stack: Stack, j: int) -> Float[Array, ""]:
             if 0 <= side < len(stack.layers):
                 material = stack.layers[side].material
                 for name, nu in terms:
-                    if name in [state.name for state in junction.states]:
-                        continue
                     carrier = material.carrier(name)
                     own = bulk_potential(carrier, stack.temperature, material.beside(carrier))
                     affinity = affinity + sign * nu * own
