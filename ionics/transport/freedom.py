@@ -8,7 +8,9 @@ a voltage, a state of charge, or by the amount of a carrier that cannot leave (a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import jax
 import numpy as np
 
 from ionics.kinetics.bulk import Generation, WeakElectrolyte
@@ -103,6 +105,13 @@ def analyse(
     voltage: the voltage is given. occupancies: (layer, species) whose mean is given. flowing: carriers may flow, so a
     voltage may be held that equilibrium would not have. Raises Overdetermined.
     """
+    return _analysed(jax.tree.structure(stack), voltage, occupancies, flowing)
+
+
+@lru_cache(maxsize=1024)
+def _analysed(names, voltage: bool, occupancies: tuple[tuple[int, str], ...], flowing: bool) -> Freedom:
+    """The same for a stack without its numbers: all stacks of one make share the answer."""
+    stack: Stack = jax.tree.unflatten(names, [None] * names.num_leaves)
     found = regions(stack)
     where = places(found)
     rows: list[np.ndarray] = []

@@ -83,7 +83,7 @@ def _impedance(stack: Stack, state: State, frequency, lengths) -> Impedance:
     return Impedance(frequency, z, jnp.concatenate([parts, series]), zones, reach, (*elements(stack), SERIES))
 
 
-_together = batches.in_turns(_impedance, TOGETHER)
+_together = eqx.filter_jit(batches.in_turns(_impedance, TOGETHER))
 
 
 def _alone(stack: Stack, state: State, frequency, lengths=5.0):
