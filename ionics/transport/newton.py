@@ -29,6 +29,7 @@ MESSAGES = {
 }
 
 TOLERANCE = 1e-9  # of the last correction, in units of RT
+ENDED = 1e-7  # the same where rounding ends the iteration: a correction above it is no solution
 CLOSE = 1e-2  # the same where a step on the way is good enough
 LONGEST = 4.0  # longest step of any u, and of F phi / RT from a node to the next
 STEPS = 1500  # Newton steps altogether
@@ -153,7 +154,7 @@ def newton(
     x, p, count, size = root(parameters, thermal, layout.flatten(start), constants)
     state = layout.unflatten(x)
     finite = jnp.all(jnp.isfinite(x)) & jnp.isfinite(size)
-    result = jnp.where(finite, jnp.where(size < 1e-6, OK, STALLED), NOT_FINITE)
+    result = jnp.where(finite, jnp.where(size < ENDED, OK, STALLED), NOT_FINITE)
     result = jnp.where(finite & (jnp.abs(state.voltage) > HIGHEST), BEYOND, result)
     return state, p, result, count, size
 
@@ -161,7 +162,7 @@ def newton(
 def _onwards(way: _Way, x, p, size, share, clock: float | None, thermal) -> _Way:
     """What to try after a correction: the next one, the next stride, a shorter one, or the end."""
     last = (share >= 1) & (way.rate == 0)
-    stagnated = (size < 1e-6) & (size > 0.5 * way.size)
+    stagnated = (size < ENDED) & (size > 0.5 * way.size)
     good = (size <= jnp.where(last, TOLERANCE, CLOSE)) | stagnated
     lost = ~jnp.isfinite(size) | ((way.tries >= PATIENCE) & ~good)
     finished = good & last

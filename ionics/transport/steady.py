@@ -41,9 +41,9 @@ TINY = 1e-120  # mol m-2 s-1 per RT, beside every flux and turnover: what has no
 def steady(stack: Stack, drive: Drive, start: Solution | State | None = None, throw: bool = True) -> Solution:
     """The steady state under a drive, from equilibrium (or `start`).
 
-    The drive is approached from where the start is, in strides as long as Newton's method bears; where it bears none,
-    in time, with all that the stack stores. Carriers that cannot leave the stack keep the amount they have at the
-    start. One compiled function: it may be differentiated and batched, the result code stays beside the state then.
+    The drive is approached from where the start is, in strides as long as Newton's method bears. Carriers that cannot
+    leave the stack keep the amount they have at the start. One compiled function: it may be differentiated and
+    batched, the result code stays beside the state then.
     Raises NotConverged (unless throw=False) where there is no steady state (a carrier arrives where it cannot leave:
     a battery under current), where the stack cannot carry the current, or where none is found.
     """
