@@ -55,6 +55,14 @@ def test_random_stacks_obey_physics_or_say_why_not(seed):
     assert found.count(FOUND) >= 0.9 * len(found)
 
 
+@pytest.mark.parametrize(("seed", "draw"), [(111, 111009), (117, 117004), (118, 118046)])
+def test_what_was_lost_once_is_found(seed, draw):
+    """A lattice filled by 3.6 V; an ion that was counted twice; pairs in a layer without vacancies."""
+    found, wrong = answers(seed, [draw])
+    assert not wrong
+    assert found == [FOUND, FOUND]
+
+
 @pytest.mark.slow
 def test_of_two_thousand_random_stacks_few_are_lost():
     """The aim is 0.5 %; what is reached is in docs/design.md."""
