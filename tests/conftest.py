@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import pytest
 
-# What tests wait for is the compiler: code that is four times slower to run and four times faster to make.
+# What tests wait for is the compiler, and code that is not optimised is compiled four times faster.
 FLAGS = ["--xla_backend_optimization_level=0"]
 FLAGS += ["--xla_cpu_use_fusion_emitters=false"] if jax.__version_info__ < (0, 11) else []
 os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))

@@ -7,6 +7,7 @@ sum(nu eta)_produced. A law gives the net rate [mol m-3 s-1], positive forwards,
 from __future__ import annotations
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,6 +21,8 @@ Values = Float[Array, "..."]
 
 class BulkLaw(eqx.Module):
     """The net rate of a reaction."""
+
+    detailed_balance: ClassVar[bool] = True  # it vanishes where the affinity does, and equilibrium asks for that
 
     @abc.abstractmethod
     def rate(
@@ -53,6 +56,7 @@ class MassAction(BulkLaw):
 class Generation(BulkLaw):
     """A rate imposed from outside, as by light: it does not vanish in equilibrium."""
 
+    detailed_balance: ClassVar[bool] = False
     value: Law  # mol m-3 s-1
 
     def rate(self, affinity, log_forward, log_backward, concentrations, temperature):
@@ -89,6 +93,7 @@ class WeakElectrolyte(BulkLaw):
     law knows no affinity. Danilov, Niessen, Notten, J. Electrochem. Soc. 158 (2011) A215.
     """
 
+    detailed_balance: ClassVar[bool] = False
     freed: str = eqx.field(static=True)  # species names
     left_behind: str = eqx.field(static=True)
     recombination: Law  # k_r, m3 mol-1 s-1

@@ -323,8 +323,8 @@ def outflow(stack: Stack, state: State, drive: Drive, flowing: Flows | None = No
         own = {}
         for carrier, flux, content in zip(layer.material.carriers, flow.flux, flow.content, strict=True):
             name = carrier.species.name
-            entering = _passing(stack, i, name, "right", state)
-            leaving = _passing(stack, i + 1, name, "left", state)
+            entering = passing(stack, i, name, "right", state.rate)
+            leaving = passing(stack, i + 1, name, "left", state.rate)
             own[name] = jnp.diff(_between(entering, flux, leaving))
             charge = charge + carrier.species.charge * content
         for reaction, turnover in zip(layer.material.reactions, flow.turnover, strict=True):
@@ -383,8 +383,8 @@ def _gains(stack: Stack, j: int, flow: JunctionFlow, state: State) -> list[Scala
     own = junction.film.slots
     gains = list(junction.film.growth(state.surface[:own, j], flow.stress[0], stack.temperature)) if own else []
     for kept in junction.states:
-        into = _passing(stack, j, kept.name, "right", state)
-        gains.append(into - _passing(stack, j, kept.name, "left", state))
+        into = passing(stack, j, kept.name, "right", state.rate)
+        gains.append(into - passing(stack, j, kept.name, "left", state.rate))
     return gains
 
 
@@ -397,13 +397,13 @@ def _between(first: Scalar, inner: Float[Array, " face"], last: Scalar) -> Float
     return jnp.concatenate([first[None], inner, last[None]])
 
 
-def _passing(stack: Stack, j: int, name: str, side: str, state: State) -> Scalar:
+def passing(stack: Stack, j: int, name: str, side: str, rate: Float[Array, "reaction junction"]) -> Scalar:
     """Flux of a species through junction j as its left or right side sees it [mol m-2 s-1]."""
     total = jnp.zeros(())
     for m, reaction in enumerate(stack.junctions[j].reactions):
         for species, nu in getattr(reaction, side):
             if species == name:
-                total = total + nu * state.rate[m, j]
+                total = total + nu * rate[m, j]
     return total
 
 

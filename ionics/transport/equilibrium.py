@@ -10,7 +10,6 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ionics.constants import FARADAY, GAS
-from ionics.kinetics.bulk import Generation, WeakElectrolyte
 from ionics.kinetics.rates import Blocked
 from ionics.transport.balance import Current, State, flows, node_ranges, outflow, spacings
 from ionics.transport.freedom import Freedom, Inventory, Term, analyse, bulk_row, frozen, places, reaction_row
@@ -237,33 +236,40 @@ def _empty(stack: Stack, term: Term, state: State) -> Scalar:
     return total
 
 
+def _ties(stack: Stack, freedom: Freedom, bulk, reactions) -> list[tuple[Float[np.ndarray, " constant"], Scalar]]:
+    """Of reactions in the bulk, (layer, reaction), then at junctions: row and level, affinity/RT = level + row @ p."""
+    found, thermal = freedom.regions, GAS * stack.temperature
+    where = places(found)
+    ties = []
+    for i, m in bulk:
+        level = stack.layers[i].material.reactions[m].level
+        ties.append((bulk_row(stack, found, where, i, m), level / thermal))
+    for j, m in reactions:
+        level = stack.junctions[j].reactions[m].level
+        ties.append((reaction_row(stack, found, where, j, m), level / thermal))
+    return ties
+
+
 def _contradiction(stack: Stack, freedom: Freedom, p) -> Scalar:
     """Largest affinity [RT] of the reactions that the others leave no choice."""
-    found, worst = freedom.regions, jnp.zeros(())
-    where = places(found)
-    for i, layer in enumerate(stack.layers):
-        for m, reaction in enumerate(layer.material.reactions):
-            if (i, m) not in freedom.bulk and not isinstance(reaction.law, (Generation, WeakElectrolyte)):
-                level = reaction.level / (GAS * stack.temperature)
-                worst = jnp.maximum(worst, jnp.abs(level + bulk_row(stack, found, where, i, m) @ p))
-    for j, junction in enumerate(stack.junctions):
-        for m, reaction in enumerate(junction.reactions):
-            if (j, m) not in freedom.reactions and not isinstance(reaction.law, Blocked):
-                level = reaction.level / (GAS * stack.temperature)
-                worst = jnp.maximum(worst, jnp.abs(level + reaction_row(stack, found, where, j, m) @ p))
-    return worst
+    bulk = [
+        (i, m)
+        for i, layer in enumerate(stack.layers)
+        for m, reaction in enumerate(layer.material.reactions)
+        if (i, m) not in freedom.bulk and reaction.law.detailed_balance
+    ]
+    reactions = [
+        (j, m)
+        for j, junction in enumerate(stack.junctions)
+        for m, reaction in enumerate(junction.reactions)
+        if (j, m) not in freedom.reactions and not isinstance(reaction.law, Blocked)
+    ]
+    affinities = [jnp.abs(level + row @ p) for row, level in _ties(stack, freedom, bulk, reactions)]
+    return jnp.max(jnp.stack([jnp.zeros(()), *affinities]))
 
 
 def _conditions(stack, volts, values, freedom: Freedom, state: State, p):
-    found = freedom.regions
-    where = places(found)
-    rows = []
-    for i, m in freedom.bulk:
-        level = stack.layers[i].material.reactions[m].level / (GAS * stack.temperature)
-        rows.append(level + bulk_row(stack, found, where, i, m) @ p)
-    for j, m in freedom.reactions:
-        level = stack.junctions[j].reactions[m].level / (GAS * stack.temperature)
-        rows.append(level + reaction_row(stack, found, where, j, m) @ p)
+    rows = [level + row @ p for row, level in _ties(stack, freedom, freedom.bulk, freedom.reactions)]
     if freedom.voltage:
         rows.append(p[-1] - volts / stack.thermal_voltage)
     return jnp.stack(rows + inventory_rows(stack, freedom, state, own_amounts(stack, freedom, values)))
@@ -290,12 +296,9 @@ def guess(stack: Stack, freedom: Freedom, volts, values) -> tuple[State, Float[A
             row[where[i, name]], row[len(found) + 1 + i] = 1, -carrier.species.charge
             matrix.append(row)
             right.append(bulk_potential(own, stack.temperature, beside) / (GAS * stack.temperature))
-    for i, m in freedom.bulk:
-        matrix.append(100 * np.append(bulk_row(stack, found, where, i, m), np.zeros(count)))
-        right.append(-100 * stack.layers[i].material.reactions[m].level / (GAS * stack.temperature))
-    for j, m in freedom.reactions:
-        matrix.append(100 * np.append(reaction_row(stack, found, where, j, m), np.zeros(count)))
-        right.append(-100 * stack.junctions[j].reactions[m].level / (GAS * stack.temperature))
+    for row, level in _ties(stack, freedom, freedom.bulk, freedom.reactions):
+        matrix.append(100 * np.append(row, np.zeros(count)))
+        right.append(-100 * level)
     if freedom.voltage:
         matrix.append(100 * np.eye(size)[len(found)])
         right.append(100 * volts / thermal)

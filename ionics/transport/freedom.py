@@ -13,7 +13,6 @@ from functools import lru_cache
 import jax
 import numpy as np
 
-from ionics.kinetics.bulk import Generation, WeakElectrolyte
 from ionics.kinetics.rates import Blocked
 from ionics.transport.flux import Immobile
 from ionics.transport.stack import Material, Stack
@@ -131,7 +130,7 @@ def _analysed(names, voltage: bool, occupancies: tuple[tuple[int, str], ...], fl
         for m, reaction in enumerate(layer.material.reactions):
             row = bulk_row(stack, found, where, i, m)
             turning.append(row)
-            if not isinstance(reaction.law, (Generation, WeakElectrolyte)) and _independent(rows, row):
+            if reaction.law.detailed_balance and _independent(rows, row):
                 rows.append(row)
                 bulk.append((i, m))
     unit = np.eye(len(found) + 1)

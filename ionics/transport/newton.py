@@ -61,7 +61,6 @@ class _Way(NamedTuple):
     x: Array
     p: Array
     size: Array  # of the last correction
-    before: Array  # of the one before
     steps: Array  # altogether
     tries: Array  # at this point of the way
     held: tuple[Array, Array]  # the last solution on the way
@@ -91,27 +90,22 @@ def newton(
     LONGEST, nor F phi/RT from a node to the next.
 
     at(parameters, share): the parameters at a share of the way from a problem that `start` solves; by default the
-    residual of the start fades instead. measures(parameters, state): what the rows and conditions are to be measured
-    by, which no derivative sees. stored(parameters, state): amounts whose change in time leads to the solution
-    where no shorter stride does.
+    residual of the start fades instead. measures(parameters, state): what the rows and conditions are divided by, so
+    that they are of order one however small what flows is. stored(parameters, state): amounts whose change in time
+    leads to the solution where no shorter stride does.
     """
 
     def both(given, x, p):
         state = layout.unflatten(x)
-        return layout.flatten(residual(given, state, p)), conditions(given, state, p)
-
-    def measured(given, x, rows):
-        """Rows and conditions in numbers of order one, however small what flows is."""
+        rows, missed = layout.flatten(residual(given, state, p)), conditions(given, state, p)
         if measures is None:
-            return rows
-        by, of_conditions = measures(given, layout.unflatten(x))
-        by = layout.flatten(by)
-        return rows[0] / jnp.where(by == 0, 1.0, by), rows[1] / of_conditions
+            return rows, missed
+        of_rows, of_conditions = measures(given, state)
+        return rows / jnp.where(layout.padding(), 1.0, layout.flatten(of_rows)), missed / of_conditions
 
     # The iteration is taken as it is; its derivative is the implicit one, compiled only where it is asked for.
     def iterate(given, thermal, x, p):
-        first_given = given if at is None else at(given, 0.0)
-        begun = measured(first_given, x, both(first_given, x, p))
+        begun = both(given if at is None else at(given, 0.0), x, p)
 
         def body(way: _Way) -> _Way:
             share = jnp.minimum(1.0, way.done + way.stride)
@@ -119,7 +113,7 @@ def newton(
             old = 0.0 if stored is None else layout.flatten(stored(given, layout.unflatten(way.held[0])))
 
             def rows(x, p):
-                r, g = measured(here, x, both(here, x, p))
+                r, g = both(here, x, p)
                 r, g = r - (1 - share) * begun[0], g - (1 - share) * begun[1]
                 if stored is not None:
                     r = r + way.rate * (layout.flatten(stored(here, layout.unflatten(x))) - old)
@@ -136,7 +130,7 @@ def newton(
 
         zero, endless = jnp.zeros(()), jnp.asarray(jnp.inf)
         count = jnp.zeros((), int)
-        way = _Way(x, p, endless, endless, count, count, (x, p), zero, zero + 1, zero, count > 0)
+        way = _Way(x, p, endless, count, count, (x, p), zero, zero + 1, zero, count > 0)
         way = jax.lax.while_loop(lambda way: (way.steps < STEPS) & ~way.ended, body, way)
         return way.x, way.p, way.steps, way.size
 
@@ -145,8 +139,8 @@ def newton(
     @root.def_jvp
     def _(primals, tangents):
         given, (x, p, count, size) = primals[0], root(*primals)
-        values, *slopes = _slopes(lambda x, p: measured(given, x, both(given, x, p)), x, p)
-        _, changes = eqx.filter_jvp(lambda given: measured(given, x, both(given, x, p)), (given,), tangents[:1])
+        values, *slopes = _slopes(lambda x, p: both(given, x, p), x, p)
+        _, changes = eqx.filter_jvp(lambda given: both(given, x, p), (given,), tangents[:1])
         changes = tuple(jnp.zeros_like(v) if t is None else t for v, t in zip(values, changes, strict=True))
         _, moved = jax.jvp(lambda values: _correction(values, *slopes, layout), (values,), (changes,))
         return (x, p, count, size), (*moved, None, None)
@@ -190,7 +184,6 @@ def _onwards(way: _Way, x, p, size, share, clock: float | None, thermal) -> _Way
         x=jnp.where(retreat, held[0], x),
         p=jnp.where(retreat, held[1], p),
         size=jnp.where(retreat | (good & ~ended), jnp.inf, size),
-        before=way.size,
         steps=way.steps + 1,
         tries=jnp.where(good | lost, 0, way.tries + 1),
         held=held,

@@ -8,10 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ionics.constants import FARADAY, GAS
-from ionics.kinetics.bulk import Generation, WeakElectrolyte
+from ionics.kinetics.bulk import Generation
 from ionics.transport.balance import (
     Current,
     Drive,
@@ -25,6 +25,7 @@ from ionics.transport.balance import (
     flows,
     node_ranges,
     outflow,
+    passing,
     spacings,
 )
 from ionics.transport.equilibrium import checked, equilibrium, held_amounts, inventory_rows, sentences, still
@@ -64,6 +65,22 @@ class Border(NamedTuple):
     states: tuple[tuple[int, int], ...]  # (junction, state)
     rates: tuple[tuple[int, int], ...]  # (junction, reaction)
     inventory: dict[tuple[str, int, int], int]  # which of these levels belongs to an amount that is held
+
+    @property
+    def levels(self) -> tuple[tuple[int, int], ...]:
+        """(layer, carrier) of the levels before those of states."""
+        return (*self.carriers, *self.reacting)
+
+    def held(self, i: int, k: int) -> int | None:
+        """The inventory that the level of carrier k of layer i belongs to."""
+        return self.inventory.get(("layer", i, k))
+
+    @property
+    def balanced(self) -> dict[int, tuple[int, int]]:
+        """Levels whose condition is the balance of the carrier in its first cell."""
+        return {
+            n: (i, k) for n, (i, k) in enumerate(self.levels) if (i, k) not in self.sums and self.held(i, k) is None
+        }
 
 
 def border(stack: Stack, freedom: Freedom) -> Border:
@@ -162,7 +179,7 @@ def _steady(stack: Stack, freedom: Freedom, drive: Terminal, start: State, block
 
 def _levels(stack: Stack, edge: Border, flowing) -> list[Float[Array, ""]]:
     layers, junctions = flowing
-    found = [layers[i].electrochemical[k][0] for i, k in (*edge.carriers, *edge.reacting)]
+    found = [layers[i].electrochemical[k][0] for i, k in edge.levels]
     found += [junctions[j].stress[stack.junctions[j].film.slots + n] for j, n in edge.states]
     return [eta / (GAS * stack.temperature) for eta in found]
 
@@ -183,17 +200,15 @@ def steady_rows(stack: Stack, edge: Border, state: State, reference: State, p: F
     rate, ranges = _rates(stack, edge, state, p), node_ranges(stack)
     levels = [level - own for level, own in zip(_levels(stack, edge, flowing), p, strict=False)]
     for i, k in _local(stack, edge):
-        row = stack.index(stack.layers[i].material.carriers[k].species.name), ranges[i]
-        u = u.at[row].set(_balance(stack, edge, i, k, out, layers[i])[0])
-    for n, (i, k) in enumerate((*edge.carriers, *edge.reacting)):
-        names = [carrier.species.name for carrier in stack.layers[i].material.carriers]
-        row, nodes = stack.index(names[k]), ranges[i]
+        u = u.at[_row(stack, i, k), ranges[i]].set(_balance(stack, edge, i, k, out, layers[i]))
+    for n, (i, k) in enumerate(edge.levels):
+        row, nodes = _row(stack, i, k), ranges[i]
         u = u.at[row, nodes.start].set(levels[n])
         if (i, k) in edge.sums:
             weights = edge.sums[i, k].items()
-            own = [(w, layers[i].flux[m] - _through(stack, i, names[m], "right", rate)) for m, w in weights]
+            own = [(w, layers[i].flux[m] - passing(stack, i, _name(stack, i, m), "right", rate)) for m, w in weights]
             u = u.at[row, nodes.start + 1 : nodes.stop].set(sum(w * flux for w, flux in own))
-    for n, (j, own) in enumerate(edge.states, len(edge.carriers) + len(edge.reacting)):
+    for n, (j, own) in enumerate(edge.states, len(edge.levels)):
         surface = surface.at[stack.junctions[j].film.slots + own, j].set(levels[n])
     volts = state.voltage / stack.thermal_voltage - p[-1]
     return State(u, out.phi, state.rate - rate, surface, out.displacement, out.voltage, volts)
@@ -203,14 +218,13 @@ def steady_measures(stack: Stack, edge: Border, state: State) -> tuple[State, Fl
     """What the rows and the conditions are to be measured by: one-way fluxes and turnovers where they are fluxes."""
     layers, ranges = _flows(stack, state)[0], node_ranges(stack)
     rows, u = jax.tree.map(jnp.ones_like, state), jnp.ones_like(state.u)
-    conditions = jnp.ones(len(edge.carriers) + len(edge.reacting) + len(edge.states) + len(edge.rates) + 1)
+    conditions = jnp.ones(len(edge.levels) + len(edge.states) + len(edge.rates) + 1)
     for i, k in _local(stack, edge):
-        own = _balance(stack, edge, i, k, rows, layers[i])[1]
-        u = u.at[stack.index(stack.layers[i].material.carriers[k].species.name), ranges[i]].set(own)
-        if (i, k) in edge.reacting and ("layer", i, k) not in edge.inventory:
-            conditions = conditions.at[len(edge.carriers) + edge.reacting.index((i, k))].set(own[0])
-    for i, k in (*edge.carriers, *edge.reacting):
-        row = stack.index(stack.layers[i].material.carriers[k].species.name)
+        u = u.at[_row(stack, i, k), ranges[i]].set(_turned(stack, edge, i, k, layers[i]))
+    for n, (i, k) in edge.balanced.items():
+        conditions = conditions.at[n].set(u[_row(stack, i, k), ranges[i].start])
+    for i, k in edge.levels:
+        row = _row(stack, i, k)
         u = u.at[row, ranges[i].start].set(1.0)
         if (i, k) in edge.sums:
             easy = jnp.stack([_easy(stack, i, m, layers[i]) for m in edge.sums[i, k]])
@@ -226,7 +240,7 @@ def _flows(stack: Stack, state: State) -> Flows:
         still = [isinstance(carrier.mobility, Immobile) for carrier in layer.material.carriers]
         both = zip(flow.flux, flow.electrochemical, still, strict=True)
         fluxes = [flux if fixed else flux - TINY * jnp.diff(eta) / thermal for flux, eta, fixed in both]
-        resting = [not isinstance(r.law, (Generation, WeakElectrolyte)) for r in layer.material.reactions]
+        resting = [r.law.detailed_balance for r in layer.material.reactions]
         both = zip(flow.turnover, flow.affinity, resting, strict=True)
         turnovers = [one + TINY * affinity / thermal if rests else one for one, affinity, rests in both]
         found.append(eqx.tree_at(lambda f: (f.flux, f.turnover), flow, (tuple(fluxes), tuple(turnovers))))
@@ -251,32 +265,52 @@ def _local(stack: Stack, edge: Border) -> list[tuple[int, int]]:
     return found
 
 
-def _balance(
-    stack: Stack, edge: Border, i: int, k: int, out: State, flow: LayerFlow
-) -> tuple[Float[Array, " node"], Float[Array, " node"]]:
-    """Balance of a reacting carrier in each cell, and the one-way fluxes and turnovers to measure it by.
-
-    Where that of another one differs from it by a sum that is kept, and is known better because less of that carrier
-    is there, it stands for it.
+def _alike(stack: Stack, edge: Border, i: int, k: int, flow: LayerFlow) -> tuple[list[int], Int[Array, " node"]]:
+    """Carriers of layer i whose balance differs from that of carrier k by a sum that is kept, itself first, and which
+    of them there is least of in each cell: its balance is known best and stands for that of k.
     """
-    material, nodes = stack.layers[i].material, node_ranges(stack)[i]
+    material = stack.layers[i].material
     moving = {m for m, carrier in enumerate(material.carriers) if not isinstance(carrier.mobility, Immobile)}
     sums = [(own, weights) for (layer, own), weights in edge.sums.items() if layer == i]
     same = [k, *(own for own, weights in sums if own != k and moving & set(weights) == {own, k})]
-    easy, balances, measures = [], [], []
+    return same, jnp.argmin(jnp.stack([_leaving(stack, i, m, flow) for m in same]), axis=0)
+
+
+def _leaving(stack: Stack, i: int, k: int, flow: LayerFlow) -> Float[Array, " node"]:
+    """One-way fluxes of carrier k through both faces of each cell of layer i [mol m-2 s-1]."""
+    easy = _easy(stack, i, k, flow)
+    return jnp.pad(easy, (1, 0)) + jnp.pad(easy, (0, 1))
+
+
+def _balance(stack: Stack, edge: Border, i: int, k: int, out: State, flow: LayerFlow) -> Float[Array, " node"]:
+    """Balance of a reacting carrier in each cell, or the one that stands for it."""
+    same, least = _alike(stack, edge, i, k, flow)
+    balances = jnp.stack([out.u[_row(stack, i, m), node_ranges(stack)[i]] for m in same])
+    return jnp.take_along_axis(balances, least[None], axis=0)[0]
+
+
+def _turned(stack: Stack, edge: Border, i: int, k: int, flow: LayerFlow) -> Float[Array, " node"]:
+    """What that balance is measured by: one-way fluxes and turnovers of the same carrier [mol m-2 s-1]."""
+    same, least = _alike(stack, edge, i, k, flow)
+    measures = []
     for m in same:
-        name, own = material.carriers[m].species.name, _easy(stack, i, m, flow)
-        easy.append(jnp.pad(own, (1, 0)) + jnp.pad(own, (0, 1)))
-        total = easy[-1] + TINY
-        for reaction, turnover, affinity in zip(material.reactions, flow.turnover, flow.affinity, strict=True):
+        total = _leaving(stack, i, m, flow) + TINY
+        both = zip(stack.layers[i].material.reactions, flow.turnover, flow.affinity, strict=True)
+        for reaction, turnover, affinity in both:
             net = -jnp.expm1(-jnp.abs(affinity) / (GAS * stack.temperature))  # share of what is not undone at once
             net = jnp.where(isinstance(reaction.law, Generation) | (net == 0), 1.0, net)
-            total = total + abs(_made(reaction, name)) * jnp.abs(turnover) / net
-        balances.append(out.u[stack.index(name), nodes])
+            total = total + abs(_made(reaction, _name(stack, i, m))) * jnp.abs(turnover) / net
         measures.append(total)
-    least = jnp.argmin(jnp.stack(easy), axis=0)[None]
-    balance, measure = (jnp.take_along_axis(jnp.stack(all_), least, axis=0)[0] for all_ in (balances, measures))
-    return balance, jax.lax.stop_gradient(measure)
+    return jax.lax.stop_gradient(jnp.take_along_axis(jnp.stack(measures), least[None], axis=0)[0])
+
+
+def _name(stack: Stack, i: int, k: int) -> str:
+    return stack.layers[i].material.carriers[k].species.name
+
+
+def _row(stack: Stack, i: int, k: int) -> int:
+    """Where carrier k of layer i stands among the species of the stack."""
+    return stack.index(_name(stack, i, k))
 
 
 def steady_conditions(
@@ -288,13 +322,12 @@ def steady_conditions(
     """
     flowing, rate = _flows(stack, state), _rates(stack, edge, state, p)
     out, rows = outflow(stack, state, drive, flowing), []
-    local = {n: where for n, where in enumerate((*edge.carriers, *edge.reacting)) if where not in edge.sums}
     for n, (held, gain) in enumerate(_gains(stack, edge, flowing, rate)):
         if held is not None:
             rows.append(missed[held])
-        elif n in local:  # its own balance where its level stands
-            i, k = local[n]
-            rows.append(_balance(stack, edge, i, k, out, flowing[0][i])[0][0])
+        elif n in edge.balanced:
+            i, k = edge.balanced[n]
+            rows.append(_balance(stack, edge, i, k, out, flowing[0][i])[0])
         else:
             rows.append(gain)
     rows += [out.rate[m, j] for j, m in edge.rates]
@@ -304,37 +337,27 @@ def steady_conditions(
 def _gains(stack: Stack, edge: Border, flowing, rate) -> list[tuple[int | None, Float[Array, ""]]]:
     """Of every level: the inventory it belongs to, and what its layer or state takes in [mol m-2 s-1]."""
     gains = []
-    for i, k in (*edge.carriers, *edge.reacting):
+    for i, k in edge.levels:
         gain = jnp.zeros(())
         for m, weight in edge.sums.get((i, k), {}).items():
-            name = stack.layers[i].material.carriers[m].species.name
-            passed = _through(stack, i, name, "right", rate) - _through(stack, i + 1, name, "left", rate)
+            name = _name(stack, i, m)
+            passed = passing(stack, i, name, "right", rate) - passing(stack, i + 1, name, "left", rate)
             gain = gain + weight * passed
-        gains.append((edge.inventory.get(("layer", i, k)), gain))
+        gains.append((edge.held(i, k), gain))
     for j, own in edge.states:
         name = stack.junctions[j].states[own].name
-        gain = _through(stack, j, name, "right", rate) - _through(stack, j, name, "left", rate)
+        gain = passing(stack, j, name, "right", rate) - passing(stack, j, name, "left", rate)
         gains.append((edge.inventory.get(("junction", j, own)), gain))
     return gains
 
 
 def _rates(stack: Stack, edge: Border, state: State, p) -> Float[Array, "reaction junction"]:
     """Rates of the reactions as they stand among the constants."""
-    first = len(edge.carriers) + len(edge.reacting) + len(edge.states)
+    first = len(edge.levels) + len(edge.states)
     rate = jnp.zeros_like(state.rate)
     for n, (j, m) in enumerate(edge.rates, first):
         rate = rate.at[m, j].set(p[n])
     return rate
-
-
-def _through(stack: Stack, j: int, name: str, side: str, rate) -> Float[Array, ""]:
-    """Flux of a species through junction j as its left or right side sees it [mol m-2 s-1]."""
-    total = jnp.zeros(())
-    for m, reaction in enumerate(stack.junctions[j].reactions):
-        for species, nu in getattr(reaction, side):
-            if species == name:
-                total = total + nu * rate[m, j]
-    return total
 
 
 def _accumulation(stack: Stack, edge: Border, state: State, p) -> Float[Array, ""]:
@@ -342,7 +365,7 @@ def _accumulation(stack: Stack, edge: Border, state: State, p) -> Float[Array, "
     flowing = flows(stack, state)
     gains = _gains(stack, edge, flowing, _rates(stack, edge, state, p))
     worst = jnp.zeros(())
-    for (i, k), (n, gain) in zip((*edge.carriers, *edge.reacting), gains, strict=False):
+    for (i, k), (n, gain) in zip(edge.levels, gains, strict=False):
         if n is not None and (i, k) in edge.carriers:
             layer, carrier = stack.layers[i], stack.layers[i].material.carriers[k]
             easy = carrier.diffusivity(stack.temperature) * jnp.sum(flowing[0][i].content[k]) / layer.thickness**2

@@ -1,7 +1,7 @@
 """What a solved stack must obey (PHYSICS section 8), each violation in words. No tolerance is looser than rounding.
 
 A flux is the small difference of two large one-way fluxes D c / h, so what a face can say about it ends at some
-1e-16 of those; tolerances are multiples of that, and `digits` says what is left of a current.
+1e-16 of those; tolerances are multiples of that.
 """
 
 from __future__ import annotations
@@ -122,19 +122,6 @@ def _made(layer, flow, name: str, thermal: float):
             made[1:] += nu * np.cumsum(turnover[1:-1])
             unsure[1:] += abs(nu) * ROUNDING * gross[1:-1]
     return made, unsure
-
-
-def digits(stack: Stack, solution: Solution, drive: Drive) -> float:
-    """Decimal digits of the current that rounding of the least noisy face of each layer leaves."""
-    _, _, _, oneway, _ = _numpy(_observed(stack, solution.state, drive))
-    worst = 0.0
-    for layer, ways in zip(stack.layers, oneway, strict=True):
-        noise = sum(
-            (abs(c.species.charge) * FARADAY * w for c, w in zip(layer.material.carriers, ways, strict=True)),
-            np.zeros(layer.nodes - 1),
-        )
-        worst = max(worst, float(noise.min()) * 1e-14)
-    return float(-np.log10(max(worst / max(abs(float(solution.state.current)), 1e-300), 1e-16)))
 
 
 def _potential(stack: Stack, solution: Solution, layer):
