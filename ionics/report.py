@@ -35,11 +35,22 @@ CAPTIONS = {
     "junctions": "What the junctions store: thickness of films, filling of interface states.",
     "moments": "Profiles, from early (dark) to late (light).",
     "fit": "Measured and fitted impedance, and the residuals relative to the fitted modulus.",
+    "contributions": "The share of every element of the fitted stack, in series from the fastest to the slowest; "
+    "points as measured.",
+    "consistency": "Kramers-Kronig test: what no chain of RC elements explains. Grey: twice the noise; shaded: outside "
+    "the window that would pass. Nothing was left out because of it.",
+    "relaxation_times": "Distribution of relaxation times, which assumes no circuit.",
+    "likelihoods": "How chi-squared rises when a parameter is held and all others follow (points), and what the "
+    "standard error alone would say (dashed). A curve that stays low on one side: the data set no limit there.",
+    "corner": "Draws of the posterior: every parameter and every pair of them; lines: the fit, and 2.5, 50, 97.5 %.",
+    "spectra": "All spectra and their fits.",
+    "series": "Parameters through the series, with standard errors; open symbols: not consistent with Kramers-Kronig.",
     "correlation": "Correlation of the fitted parameters: near ±1, the data determine only a combination of the two.",
     "arrhenius": "Conductivity (or conductance) times temperature against the inverse temperature.",
 }
 
 LONGEST_TABLE = 40  # steps
+MOST_DRAWN = 12  # members of a series
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2327; --soft: #5b6770; --line: #d8dee3; --paper: #ffffff; --tint: #f2f6f9;
@@ -77,6 +88,8 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
     ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
     kind = ds.attrs.get("kind", "run")
     tables = {"run": _run_tables, "protocol": _protocol_tables, "fit": _fit_tables, "series": _series_tables}[kind](ds)
+    if "together" in ds.attrs and isinstance(result, xr.DataTree):
+        tables = [*_fit_tables(result["together"].to_dataset(inherit=False)), *tables]
     title = (
         ds.attrs.get("title")
         or {"run": "Stack", "protocol": "Protocol", "fit": "Fit", "series": "Series of fits"}[kind]
@@ -200,10 +213,16 @@ def _fit_tables(ds) -> list[str]:
         relative = f"{100 * error / abs(value):.2g} %" if math.isfinite(error) and value and not bound else "–"
         words = "on its bound" if bound else ("not determined" if math.isinf(error) else "")
         limits = f"{float(ds.lower[k]):.3g} to {float(ds.upper[k]):.3g}"
+        inside = f"{float(ds.interval_low[k]):.4g} to {float(ds.interval_high[k]):.4g}" if not words else "–"
+        if "profiled" in ds.dims and name in ds.profiled.values:
+            own = ds.sel(profiled=name)
+            inside = f"{float(own.profile_low):.4g} to {float(own.profile_high):.4g}"
         unit = pretty_unit(str(ds.parameter_unit.values[k]))
-        rows.append([str(name), plus_minus(value, error), unit, relative, limits, words])
-    head = ["parameter", "value ± standard error", "unit", "relative", "bounds", ""]
-    tables = [_table("Parameters", head, rows)]
+        rows.append([str(name), plus_minus(value, error), unit, relative, inside, limits, words])
+    head = ["parameter", "value ± standard error", "unit", "relative", "95 % interval", "bounds", ""]
+    how = "profile likelihoods" if "profiled" in ds.dims else "standard errors"
+    criteria = ", ".join(f"{name} {float(ds[name.lower()]):.5g}" for name in ("AICc", "BIC"))
+    tables = [_table("Parameters", head, rows, f"Intervals from {how}. {criteria}: smaller is better.")]
     if "derived" in ds.dims:
         derived = [
             [str(n), plus_minus(float(v), float(e)), pretty_unit(str(u))]
@@ -212,7 +231,24 @@ def _fit_tables(ds) -> list[str]:
             )
         ]
         tables.append(_table("What follows from them", ["quantity", "value ± standard error", "unit"], derived))
+    if "z_part_real" in ds:
+        tables.append(_parts_table(ds.assign(z_real=ds.z_model_real, z_imag=ds.z_model_imag)))
+    if ds.sizes.get("drt_peak", 0):
+        tables.append(_peaks_table(ds))
     return tables
+
+
+def _peaks_table(ds) -> str:
+    head = ["peak", "time constant", "at", "resistance (Ω)", "capacitance (F)"]
+    rows = []
+    for k in range(ds.sizes["drt_peak"]):
+        tau = float(ds.drt_peak_time_constant[k])
+        sizes = [
+            plus_minus(float(ds[f"drt_peak_{name}"][k]), float(ds[f"drt_peak_{name}_error"][k]))
+            for name in ("resistance", "capacitance")
+        ]
+        rows.append([str(k + 1), quantity(tau, "s"), quantity(1 / (2 * math.pi * tau), "Hz"), *sizes])
+    return _table("Peaks of the relaxation times", head, rows, str(ds.attrs["drt_message"]))
 
 
 def _series_tables(ds) -> list[str]:
@@ -225,7 +261,7 @@ def _series_tables(ds) -> list[str]:
         values = [plus_minus(float(v), float(e)) for v, e in zip(ds["value"][k], ds.standard_error[k], strict=True)]
         celsius = [f"{float(ds.temperature[k]) - 273.15:.1f}"] if warm else []
         rows.append([str(spectrum), *celsius, *values, f"{100 * float(ds.relative_rmse[k]):.2g} %"])
-    return [_table("Fitted parameters", head, rows)]
+    return [_table("Parameters of each spectrum", head, rows)]
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
@@ -304,9 +340,18 @@ def write_result(
         tell("writing the result")
         results.save(result, new / "result.nc")
         (new / "config.yaml").write_text(result.attrs.get("config", ""), encoding="utf-8")
+        _write_fitted(result, new)
         tell("drawing")
         draw(result, new)
     return Path(folder)
+
+
+def _write_fitted(result: xr.Dataset | xr.DataTree, folder: Path) -> None:
+    """Stacks with their fitted values, as configurations that run."""
+    members = {"": result} if isinstance(result, xr.Dataset) else {f"-{n}": m for n, m in result.children.items()}
+    for name, member in members.items():
+        if "fitted" in member.attrs:
+            (folder / f"fitted{name}.yaml").write_text(member.attrs["fitted"], encoding="utf-8")
 
 
 def open_result(path: str | Path) -> xr.Dataset | xr.DataTree:
@@ -324,9 +369,19 @@ def redraw(result: xr.Dataset | xr.DataTree, folder: str | Path) -> list[Path]:
 
 def draw(result: xr.Dataset | xr.DataTree, folder: Path) -> list[Path]:
     """The pictures and the report of a result, into an existing folder."""
-    pictures = plots.write_figures(result.to_dataset() if isinstance(result, xr.DataTree) else result, folder)
+    pictures = plots.write_figures(result, folder)
     if isinstance(result, xr.DataTree):
-        for name, member in result.children.items():
-            ds = member.to_dataset(inherit=False)
-            pictures += plots.write_figures(ds, folder, suffix=f"-{name}", only="fit")
+        for name, member in _told(result).items():
+            only = "" if name == "together" else "fit"
+            pictures += plots.write_figures(member, folder, suffix=f"-{name}", only=only)
     return [*pictures, write_report(result, folder / "report.html", pictures)]
+
+
+def _told(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """What was fitted to a whole series, then the members of which pictures are drawn: all, or the worst of many."""
+    members = {str(name): child.to_dataset(inherit=False) for name, child in tree.children.items()}
+    together = {"together": members.pop("together")} if "together" in members else {}
+    if len(members) > MOST_DRAWN:
+        worst = sorted(members, key=lambda name: -float(members[name].relative_rmse))[:MOST_DRAWN]
+        members = {name: members[name] for name in members if name in worst}
+    return together | members

@@ -2,7 +2,8 @@
 
 A run is one Dataset with the dimensions `frequency`, `element` (contacts, layers and junctions from left to
 right), `node` and `carrier`; a fit has `frequency` and `parameter`. Impedances are per area, in ohm cm^2, and
-complex numbers are kept as two real variables (`z_real`, `z_imag`) because netCDF has no complex type.
+complex numbers are kept as two real variables (`z_real`, `z_imag`) because netCDF has no complex type. Fits are
+put together in `fit_results`.
 Positions are in m, potentials and electrochemical potentials (eta/F) in V, concentrations in mol/m^3.
 """
 
@@ -15,7 +16,6 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -215,124 +215,6 @@ def variable(dims, values, units: str, name: str):
 
 def scalar(value, units: str, name: str) -> xr.DataArray:
     return xr.DataArray(float(value), attrs={"units": units, "long_name": name})
-
-
-# ------------------------------------------------------------------------------------------------- a fit
-
-
-def fit_to_dataset(fit, origin: Origin | None = None) -> xr.Dataset:
-    """A fit with its data: parameters with errors and correlations, measured and fitted impedance, chi-squared.
-
-    fit: fitting.result.FitResult.
-    """
-    origin = origin or Origin()
-    spectrum, one, axis = fit.spectrum, ("frequency",), ("parameter",)
-    relative = fit.residuals / abs(fit.impedance)
-    ds = xr.Dataset(
-        {
-            "value": variable(axis, fit.values, "", "fitted value, in parameter_unit"),
-            "standard_error": variable(axis, fit.standard_errors, "", "one standard deviation, in parameter_unit"),
-            "parameter_unit": (axis, list(fit.units), {"long_name": "unit of the parameter"}),
-            "at_bound": variable(axis, np.array(fit.at_bound, dtype=np.int8), "", "1 where the value is on its bound"),
-            "lower": variable(axis, [p.lower for p in fit.parameters], "", "lower bound"),
-            "upper": variable(axis, [p.upper for p in fit.parameters], "", "upper bound"),
-            "correlation": variable(("parameter", "other"), fit.correlation, "1", "correlation of the parameters"),
-            "covariance": variable(("parameter", "other"), fit.covariance, "", "covariance of the parameters"),
-            "z_real": variable(one, spectrum.impedance.real, "ohm", "real part of the measured impedance"),
-            "z_imag": variable(one, spectrum.impedance.imag, "ohm", "imaginary part of the measured impedance"),
-            "z_model_real": variable(one, np.real(fit.impedance), "ohm", "real part of the fitted impedance"),
-            "z_model_imag": variable(one, np.imag(fit.impedance), "ohm", "imaginary part of the fitted impedance"),
-            "residual_real": variable(one, relative.real, "1", "(measured - fitted) / |fitted|, real part"),
-            "residual_imag": variable(one, relative.imag, "1", "(measured - fitted) / |fitted|, imaginary part"),
-            "chi_squared": scalar(fit.chi_squared, "1", "sum of squared weighted residuals"),
-            "reduced_chi_squared": scalar(fit.reduced_chi_squared, "1", "chi-squared per degree of freedom"),
-            "relative_rmse": scalar(fit.relative_rmse, "1", "root mean square of |residual| / |Z|"),
-            "start_cost": variable(("start",), fit.start_costs, "1", "chi-squared each start ended with"),
-        },
-        coords={
-            "frequency": variable(one, spectrum.frequency, "Hz", "frequency"),
-            "parameter": list(fit.names),
-            "other": list(fit.names),
-        },
-    )
-    if spectrum.temperature is not None:
-        ds["temperature"] = scalar(spectrum.temperature, "K", "temperature")
-    ds.attrs = origin.attributes() | {
-        "kind": "fit",
-        "message": fit.verdict,
-        "weighting": fit.weighting,
-        "dof": int(fit.dof),
-        "starts_at_best": int(fit.starts_at_best),
-        "label": spectrum.label,
-        "data": Path(spectrum.source).name,
-        "sha256": spectrum.sha256,
-        "notes": json.dumps(list(spectrum.notes), ensure_ascii=False),
-        "undetermined": json.dumps(list(fit.undetermined), ensure_ascii=False),
-    }
-    return ds
-
-
-def add_derived(ds: xr.Dataset, derived: Mapping[str, tuple[float, float, str]]) -> xr.Dataset:
-    """Numbers that follow from a fit, name -> (value, standard error, unit), on the dimension `derived`."""
-    if not derived:
-        return ds
-    axis, (values, errors, units) = ("derived",), zip(*derived.values(), strict=True)
-    return ds.assign_coords(derived=list(derived)).assign(
-        derived_value=variable(axis, values, "", "derived value, in derived_unit"),
-        derived_error=variable(axis, errors, "", "one standard deviation, in derived_unit"),
-        derived_unit=(axis, list(units)),
-    )
-
-
-def series(members: Mapping[str, xr.Dataset], origin: Origin | None = None) -> xr.DataTree:
-    """Fits of several spectra with the same model: parameters over spectra at the root, each fit in a group.
-
-    Without a temperature for each there is no `temperature` variable.
-    """
-    fits, axis = list(members.values()), ("spectrum", "parameter")
-    root = xr.Dataset(
-        {
-            "value": variable(axis, [ds["value"].values for ds in fits], "", "fitted value, in parameter_unit"),
-            "standard_error": variable(
-                axis, [ds.standard_error.values for ds in fits], "", "one standard deviation, in parameter_unit"
-            ),
-            "parameter_unit": (("parameter",), fits[0].parameter_unit.values),
-            "relative_rmse": variable(
-                ("spectrum",), [float(ds.relative_rmse) for ds in fits], "1", "root mean square of |residual| / |Z|"
-            ),
-            "reduced_chi_squared": variable(
-                ("spectrum",), [float(ds.reduced_chi_squared) for ds in fits], "1", "chi-squared per degree of freedom"
-            ),
-        },
-        coords={"spectrum": list(members), "parameter": fits[0].parameter.values},
-    )
-    if all("temperature" in ds for ds in fits):
-        kelvin = [float(ds.temperature) for ds in fits]
-        root["temperature"] = variable(("spectrum",), kelvin, "K", "temperature")
-    root.attrs = (origin or Origin()).attributes() | {"kind": "series"}
-    return xr.DataTree.from_dict({"/": root} | {f"/{name.replace('/', '-')}": ds for name, ds in members.items()})
-
-
-def add_arrhenius(tree: xr.DataTree, points: Mapping[str, tuple], unit: str) -> xr.DataTree:
-    """Activation energies of a series: sigma T = A exp(-Ea / kT).
-
-    points: parameter -> (conductivities, their errors, fitting.derived.Arrhenius); unit: of the conductivities.
-    """
-    names, axis = list(points), ("arrhenius",)
-    sigma, errors, lines = zip(*points.values(), strict=True)
-    energies = [line.activation_energy for line in lines]
-    unit_of = {"units": unit}
-    tree = tree.copy()
-    tree.dataset = tree.to_dataset().assign(
-        conductivity=((*axis, "spectrum"), np.array(sigma), unit_of | {"long_name": "conductivity or conductance"}),
-        conductivity_error=((*axis, "spectrum"), np.array(errors), unit_of | {"long_name": "one standard deviation"}),
-        activation_energy=variable(axis, [e.value for e in energies], "eV", "activation energy of sigma T"),
-        activation_energy_error=variable(axis, [e.error for e in energies], "eV", "one standard deviation"),
-        log_prefactor=variable(axis, [line.log_prefactor.value for line in lines], "1", "ln A, A in unit of sigma K"),
-        r_squared=variable(axis, [line.r_squared for line in lines], "1", "coefficient of determination"),
-        arrhenius=names,
-    )
-    return tree
 
 
 # ------------------------------------------------------------------------------------------------- questions

@@ -88,7 +88,7 @@ def blocking(ds: xr.Dataset) -> bool:
 def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
     """The result in sentences, the most important first."""
     ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
-    if ds.attrs.get("kind") == "fit":
+    if ds.attrs.get("kind") in ("fit", "joint"):
         return _fit_verdict(ds)
     if ds.attrs.get("kind") == "series":
         return _series_verdict(ds)
@@ -200,7 +200,13 @@ def _fit_verdict(ds) -> list[str]:
         f"{text[:1].upper()}{text[1:]}.",
         f"Reduced chi-squared {float(ds.reduced_chi_squared):.4g}; {starts}.",
     ]
-    return sentences + json.loads(ds.attrs["undetermined"])
+    sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["undetermined"])]
+    sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["elsewhere"])]
+    sentences += [f"{text}." for text in json.loads(ds.attrs.get("profiles", "[]")) if " lies between " not in text]
+    for key, name in (("profile_warning", "Profiles"), ("posterior", "Posterior"), ("kk_message", "The spectrum")):
+        if ds.attrs.get(key):
+            sentences.append(f"{name}: {ds.attrs[key]}." if key != "kk_message" else f"{name} is {ds.attrs[key]}.")
+    return sentences
 
 
 def _series_verdict(ds) -> list[str]:
@@ -209,8 +215,28 @@ def _series_verdict(ds) -> list[str]:
         f"{ds.sizes['spectrum']} spectra fitted; the worst, {ds.spectrum.values[worst]}, with relative RMSE "
         f"{100 * float(ds.relative_rmse[worst]):.2g} %."
     ]
+    if "together" in ds.attrs:
+        sentences.insert(0, f"{ds.attrs['together']}.")
+    if "consistent" in ds:
+        failed = [str(name) for name in ds.spectrum.values[ds.consistent.values == 0]]
+        named = ", ".join(failed[:MOST_NAMED]) + (" and others" if len(failed) > MOST_NAMED else "")
+        sentences.append(
+            f"{len(failed)} of them are not consistent with Kramers-Kronig: {named}."
+            if failed
+            else "All are consistent with Kramers-Kronig."
+        )
+        sentences += _outliers(ds)
     for name in ds.arrhenius.values if "arrhenius" in ds.dims else ():
         own = ds.sel(arrhenius=name)
         energy = f"{float(own.activation_energy):.3f} ± {float(own.activation_energy_error):.3f} eV"
         sentences.append(f"Activation energy of {name}: {energy} (R² = {float(own.r_squared):.4f}).")
     return sentences
+
+
+def _outliers(ds) -> list[str]:
+    """Spectra with points that do not belong to their neighbours."""
+    both = zip(ds.spectrum.values, json.loads(ds.attrs["consistency"]), strict=True)
+    told = [(name, text.partition("outlier")[2].partition(" at ")[2]) for name, text in both if "outlier" in text]
+    named = ", ".join(f"{name} at {points}" for name, points in told[:MOST_NAMED])
+    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    return [f"Points that do not belong to their neighbours: {named}{more}."] if told else []

@@ -18,14 +18,15 @@ LOWER = {  # part -> the parts it may import, itself included
     "transport": {"constants", "laws", "kinetics", "transport"},
     "fitting": {"constants", "laws", "kinetics", "transport", "fitting"},
     "results": {"constants", "transport", "fitting", "quantity"},
+    "fit_results": {"results"},
     "timeline": {"constants", "transport", "results", "quantity"},
     "summary": {"constants", "results", "quantity"},
-    "plots": {"constants", "results", "summary", "quantity", "plots"},
+    "plots": {"constants", "results", "fit_results", "summary", "quantity", "plots"},
     "report": {"constants", "results", "summary", "plots", "folder", "quantity"},
     "interfaces": {"constants", "interfaces"},
     "config": {
-        "constants", "laws", "kinetics", "transport", "fitting", "results", "summary", "plots", "report", "config",
-        "timeline", "quantity",
+        "constants", "laws", "kinetics", "transport", "fitting", "results", "fit_results", "summary", "plots", "report",
+        "config", "timeline", "quantity",
     },
     "cli": {"config", "report", "summary", "folder", "quantity", "fitting", "transport"},
     "__main__": {"cli"},
@@ -40,10 +41,13 @@ ONLY_IN = {  # outside package -> where it may be imported
     "typer": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"plots"},
-    "xarray": {"results", "timeline", "summary", "plots", "report", "fitting.readers", "config.study", "config.fits"},
+    "xarray": {
+        "results", "fit_results", "timeline", "summary", "plots", "report", "config.study", "config.fits",
+        "fitting.spectrum", "fitting.cycling", "fitting.datasets", "fitting.design",
+    },
     "ase": {"interfaces"},
     "pymatgen": {"interfaces"},
-}
+}  # fmt: skip
 
 
 def files() -> list[Path]:

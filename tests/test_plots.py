@@ -12,7 +12,7 @@ import xarray as xr
 import matplotlib as mpl  # isort: skip
 from matplotlib.figure import Figure
 
-from ionics import plots, results
+from ionics import fit_results, plots, results
 from ionics.plots.spectra import shown_parts, smooth
 from ionics.report import open_result, redraw, report, write_result
 from ionics.results import scalar, variable
@@ -90,6 +90,10 @@ def fit_example(noise: float = 0.01) -> xr.Dataset:
             "z_model_imag": variable(one, model.imag, "ohm", "imaginary part"),
             "value": variable(axis, [10.0, 300.0, 1e-8], "", "value"),
             "standard_error": variable(axis, [0.1, np.inf, np.nan], "", "error"),
+            "interval_low": variable(axis, [9.8, 0.0, np.nan], "", "low"),
+            "interval_high": variable(axis, [10.2, np.inf, np.nan], "", "high"),
+            "aicc": scalar(-10.0, "1", "AICc"),
+            "bic": scalar(-9.0, "1", "BIC"),
             "at_bound": variable(axis, [0, 0, 1], "", "on its bound"),
             "lower": variable(axis, [1.0, 1.0, 1e-8], "", "lower"),
             "upper": variable(axis, [1e3, 1e4, 1.0], "", "upper"),
@@ -104,6 +108,7 @@ def fit_example(noise: float = 0.01) -> xr.Dataset:
     ds.attrs = results.Origin("Fit").attributes() | {
         "kind": "fit", "message": "fits well", "starts_at_best": 3,
         "undetermined": json.dumps(["R1 is not determined"]),
+        "elsewhere": "[]",
         "label": "sample", "notes": json.dumps(["-Im Z in the third column"]), "data": "a.csv", "sha256": "abc",
     }  # fmt: skip
     return ds
@@ -116,7 +121,7 @@ def series_example() -> xr.DataTree:
     members = {f"{t:.0f} K": fit_example().assign(temperature=scalar(t, "K", "temperature")) for t in kelvin}
     sigma = 1e3 / kelvin * np.exp(-0.4 / (8.617333262e-5 * kelvin))
     line = arrhenius(kelvin, sigma, errors=0.02 * sigma)
-    return results.add_arrhenius(results.series(members), {"R1": (sigma, 0.02 * sigma, line)}, "S/cm")
+    return fit_results.add_arrhenius(fit_results.series(members), {"R1": (sigma, 0.02 * sigma, line)}, "S/cm")
 
 
 @pytest.fixture(scope="module")

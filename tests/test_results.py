@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ionics import plots, results
+from ionics import fit_results, plots, results
 from ionics.constants import VACUUM_PERMITTIVITY
 from ionics.fitting.derived import arrhenius
 from ionics.fitting.leastsquares import fit
@@ -66,7 +66,7 @@ def fitted() -> xr.Dataset:
     rng = np.random.default_rng(1)
     noise = 1 + 0.01 * (rng.normal(size=32) + 1j * rng.normal(size=32))
     spectrum = Spectrum(frequency, truth * noise, temperature=300.0, label="made", source="made.csv", sha256="0")
-    return results.fit_to_dataset(fit(model, spectrum, starts=4), Origin("Fit"))
+    return fit_results.fit_to_dataset(fit(model, spectrum, starts=4), Origin("Fit"))
 
 
 def test_every_number_has_a_unit_and_a_long_name(run, fitted):
@@ -176,7 +176,7 @@ def test_a_series_keeps_each_fit_and_its_activation_energy(fitted, tmp_path):
     members = {f"{t:.0f}": fitted.assign(temperature=results.scalar(t, "K", "temperature")) for t in kelvin}
     sigma = 1e3 / kelvin * np.exp(-0.4 / (8.617333262e-5 * kelvin))
     points = {"R1": (sigma, 0.01 * sigma, arrhenius(kelvin, sigma, errors=0.01 * sigma))}
-    tree = results.add_arrhenius(results.series(members), points, "S/cm")
+    tree = fit_results.add_arrhenius(fit_results.series(members), points, "S/cm")
     save(tree, tmp_path / "result.nc")
     again = open_result(tmp_path)
     assert isinstance(again, xr.DataTree)

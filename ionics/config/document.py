@@ -171,7 +171,12 @@ def _override(document: Document, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         _refuse(key, override, "not an override", "write KEY=VALUE, e.g. temperature='25 degC'")
-    path = find(document, key.strip())
+    put(document, key.strip(), text)
+
+
+def put(document: Document, key: str, text: str) -> None:
+    """Put a value, written as YAML, at a dotted key."""
+    path = find(document, key)
     parent = document.values
     for depth, step in enumerate(path[:-1]):
         below = _child(parent, step)
@@ -185,7 +190,7 @@ def _override(document: Document, override: str) -> None:
         document.places.pop(known, None), document.texts.pop(known, None)
     node = _compose(text, "--set")
     if node is None:
-        _refuse(key, "nothing", "the value is missing", f"write {key.strip()}=VALUE")
+        _refuse(key, "nothing", "the value is missing", f"write {key}=VALUE")
     parent[path[-1]] = _convert(document, node, path, "--set")
 
 

@@ -7,7 +7,7 @@ fixed charge and flat band follow from them when the stack is built.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ionics.config import units
@@ -30,7 +30,7 @@ class Leaf:
     """
 
     path: str
-    where: Where
+    where: Where = field(compare=False)  # the same for the same path of the same stack
     dimension: Dimension
     factor: float = 1.0
     offset: float = 0.0
@@ -42,6 +42,15 @@ class Leaf:
     def value(self, quantity: float) -> float:
         """What stands in the stack for a quantity in SI."""
         return self.factor * quantity + self.offset
+
+    def put(self, stack: Any, quantity: Any) -> Any:
+        """The stack with a quantity in SI, which may be traced."""
+        import equinox as eqx
+        import jax
+        import jax.numpy as jnp
+
+        new = jax.tree.map(lambda old: jnp.full_like(old, self.value(quantity)), self.where(stack))
+        return eqx.tree_at(self.where, stack, new)
 
 
 def leaf(config: Config, path: str) -> Leaf:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -42,3 +42,9 @@ class Mapping(BaseModel):
 def keys(model: type[Mapping]) -> list[str]:
     """The keys a mapping may have, as written."""
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def or_word(words: tuple[str, ...], model: type[Mapping]) -> Any:
+    """One of these words, or a mapping; anything else is judged as the mapping, whose message names both."""
+    options = Annotated[Literal[words], Tag("word")] | Annotated[model, Tag("mapping")]
+    return Annotated[options, Discriminator(lambda data: "word" if data in words else "mapping")]

@@ -21,10 +21,14 @@ Steps = tuple[str | int, ...]
 
 def read(path: str | Path, overrides: Sequence[str] = ()) -> Any:
     """The checked configuration in a file, after overrides 'dotted.key=value'. Raises ConfigError."""
+    return checked(documents.load(path, overrides))
+
+
+def checked(document: Document) -> Any:
+    """The checked configuration of a document. Raises ConfigError."""
     from ionics.config.references import check, resolve
     from ionics.config.schema import Config
 
-    document = documents.load(path, overrides)
     config = validated(document, Config)
     config._document = document
     config._resolved = resolve(config)

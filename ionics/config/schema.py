@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 from ionics.config.carriers import as_many, increasing
 from ionics.config.document import Document
 from ionics.config.errors import ConfigError
+from ionics.config.fit_questions import Fit
 from ionics.config.material import Material
 from ionics.config.model import Mapping, wrong
 from ionics.config.quantities import (
@@ -26,7 +27,7 @@ from ionics.config.quantities import (
     Temperature,
     Voltage,
 )
-from ionics.config.questions import Fit, Study
+from ionics.config.questions import Study
 from ionics.config.rates import RATE_KEYS, Film, InterfaceState, Kinetics, LawName, Rate
 from ionics.config.units import constant_phase
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import html
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from ionics import plots, results  # plots registers the `.ionics` accessor
 from ionics.config import materials, table
 from ionics.config.course import refuse_impossible
 from ionics.config.questions import Study as Question
+from ionics.config.resolved import resolved
 from ionics.config.schema import Config
 from ionics.config.table import Check
 from ionics.transport.newton import Solution
@@ -166,34 +166,6 @@ class Study:
         table = f"<table><tr><th>layer</th><th>material</th><th>thickness</th></tr>{rows}</table>" if rows else ""
         title = html.escape(config.title or config.document.name)
         return f"<p><b>{title}</b><br>{html.escape(config.source)}</p>{table}<p>{', '.join(self._questions())}</p>"
-
-
-def resolved(config: Config) -> str:
-    """The configuration as YAML that stands alone: overrides put in, library materials written out."""
-    from ruamel.yaml import YAML
-
-    values = dict(config.document.values)
-    library = {name: materials.document(name).values for name in _library(config)}
-    if library:
-        values["materials"] = library | values.get("materials", {})
-    yaml, text = YAML(), io.StringIO()
-    yaml.default_flow_style, yaml.width, yaml.allow_unicode = None, 120, True
-    yaml.dump(values, text)
-    return text.getvalue()
-
-
-def _library(config: Config) -> list[str]:
-    """Library materials that the stack uses and the file does not write out itself."""
-    known, wanted = materials.names(), []
-    todo = [layer.material for _, layer in config.stack.flat()] if config.stack else []
-    while todo:
-        name = todo.pop(0)
-        local = config.materials.get(name)
-        if local is not None and local.like and local.like != name:
-            todo.append(local.like)
-        elif local is None and name in known and name not in wanted:
-            wanted.append(name)
-    return wanted
 
 
 def _citations(config: Config) -> tuple[tuple[str, str], ...]:

@@ -99,9 +99,9 @@ def check(config: Config) -> Check:
     from ionics.config.course import refuse_impossible
 
     if config.fit is not None and config.fit.model == "circuit":
-        from ionics.config.fits import circuit_model
+        from ionics.config.fit_models import circuit_model
 
-        circuit_model(config)  # complains about the circuit and its parameters
+        circuit_model(config, config.fit)  # complains about the circuit and its parameters
     if config.stack is None:
         return Check(None, config.area, config.area_resistance, (), (), (), ())
     stack = build(config)

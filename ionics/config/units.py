@@ -39,6 +39,7 @@ SURFACE_CHARGE = Dimension("a charge per area", "C/m^2", "0.1 C/m^2")
 AREA_CAPACITANCE = Dimension("a capacitance per area", "F/m^2", "5 uF/cm^2")
 AREA_RESISTANCE = Dimension("a resistance times area", "ohm m^2", "10 ohm cm^2")
 RESISTANCE = Dimension("a resistance", "ohm", "10 ohm")
+INDUCTANCE = Dimension("an inductance", "H", "1 uH")
 FREQUENCY = Dimension("a frequency", "Hz", "1 kHz")
 TIME = Dimension("a time", "s", "1 us")
 SPEED = Dimension("a speed", "m/s", "1 nm/h")
@@ -66,8 +67,8 @@ class UnitError(ValueError):
 NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)(?![a-z]))\s*(.*?)\s*", re.I)
 UNIT = re.compile(r"[\w\s^*/.()%°µμΩÅ·⁻-]*")
 COMMON = (
-    "m cm mm um nm pm angstrom S mS uS ohm mohm kohm Mohm V mV uV A mA uA nA F mF uF nF pF Hz mHz kHz MHz GHz "
-    "s ms us min h K degC eV meV J kJ mol mmol C mC uC g kg N Pa MPa GPa rad percent"
+    "m cm mm um nm pm angstrom S mS uS ohm mohm kohm Mohm V mV uV A mA uA nA F mF uF nF pF H mH uH nH "
+    "Hz mHz kHz MHz GHz s ms us min h K degC eV meV J kJ mol mmol C mC uC g kg N Pa MPa GPa rad percent"
 )
 
 

@@ -193,6 +193,75 @@ class G(AbstractElement):
         return self.r / jnp.sqrt(1.0 + s * self.t)
 
 
+class HN(AbstractElement):
+    """A skewed arc (Havriliak and Negami, Polymer 8 (1967) 161), Z = R / (1 + (s tau)^alpha)^beta.
+
+    beta = 1 is R || CPE, alpha = 1 is that of Davidson and Cole.
+    """
+
+    symbols, typical = ("HN",), (1e3, 1e-3, 0.9, 0.8)
+    r: Scalar = value("R", "ohm", 1e-6, 1e15)
+    tau: Scalar = value("tau", "s", 1e-12, 1e9)
+    alpha: Scalar = value("alpha", "1", 0.2, 1.0, "linear")
+    beta: Scalar = value("beta", "1", 0.1, 1.0, "linear")
+
+    def of(self, s):
+        return self.r / (1.0 + (s * self.tau) ** self.alpha) ** self.beta
+
+
+class TLQ(AbstractElement):
+    """A porous electrode that blocks: ions in the pores, a constant phase on their walls, electrons without loss.
+
+    Z = R_ion coth(x) / x, x = sqrt(R_ion Q s^n) (de Levie, Electrochim. Acta 8 (1963) 751).
+    """
+
+    symbols, typical = ("TLQ", "TLMQ"), (1e2, 1e-4, 0.9)
+    r: Scalar = value("Rion", "ohm", 1e-6, 1e15)
+    q: Scalar = value("Q", "F s^(n-1)", 1e-16, 1e6)
+    n: Scalar = value("n", "1", 0.2, 1.0, "linear")
+
+    def of(self, s):
+        x = jnp.sqrt(self.r * self.q * s**self.n)
+        return self.r / (x * tanh(x))
+
+
+class TLR(AbstractElement):
+    """A porous electrode that reacts: as TLQ, with a charge-transfer resistance beside the constant phase."""
+
+    symbols, typical = ("TLR",), (1e2, 1e2, 1e-4, 0.9)
+    r: Scalar = value("Rion", "ohm", 1e-6, 1e15)
+    transfer: Scalar = value("Rct", "ohm", 1e-6, 1e15)
+    q: Scalar = value("Q", "F s^(n-1)", 1e-16, 1e6)
+    n: Scalar = value("n", "1", 0.2, 1.0, "linear")
+
+    def of(self, s):
+        x = jnp.sqrt(self.r * (1 / self.transfer + self.q * s**self.n))
+        return self.r / (x * tanh(x))
+
+
+class TL(AbstractElement):
+    """A transmission line of two rails, ions from one end and electrons from the other, joined all along by Rct || CPE.
+
+    Z = Ri Re / (Ri + Re) (1 + 2 / (x sinh x)) + (Ri^2 + Re^2) / ((Ri + Re) x tanh x),
+    x = sqrt((Ri + Re) (1/Rct + Q s^n)) (Bisquert, J. Phys. Chem. B 104 (2000) 2287, doi 10.1021/jp993148h).
+    """
+
+    symbols, typical = ("TL",), (1e2, 1e1, 1e2, 1e-4, 0.9)
+    r: Scalar = value("Rion", "ohm", 1e-6, 1e15)
+    electronic: Scalar = value("Rel", "ohm", 1e-6, 1e15)
+    transfer: Scalar = value("Rct", "ohm", 1e-6, 1e15)
+    q: Scalar = value("Q", "F s^(n-1)", 1e-16, 1e6)
+    n: Scalar = value("n", "1", 0.2, 1.0, "linear")
+
+    def of(self, s):
+        ions, electrons = self.r, self.electronic
+        both = ions + electrons
+        x = jnp.sqrt(both * (1 / self.transfer + self.q * s**self.n))
+        inverse_sinh = -2.0 * jnp.exp(-x) / jnp.expm1(-2.0 * x)
+        crossed = ions * electrons / both * (1.0 + 2.0 * inverse_sinh / x)
+        return crossed + (ions**2 + electrons**2) / (both * x * tanh(x))
+
+
 def tanh(x: Complex[Array, "*shape"]) -> Complex[Array, "*shape"]:
     """Hyperbolic tangent for Re x >= 0 that cannot overflow: far along, e^(-2x) is just 0.
 

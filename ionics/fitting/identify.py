@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 from ionics.fitting.model import Parameter
 
 NOTHING = 1e-10  # singular values below this share of the largest are rounding
-PART = 0.2  # components below this share of the largest are left out of a sentence
+PART = 0.2  # components below this share of the largest are left out of a sentence,
+LOST = 1e-4  # of a combination that changes nothing at all below this one
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,19 @@ class Identified:
     covariance: Float[np.ndarray, "parameter parameter"]
     correlation: Float[np.ndarray, "parameter parameter"]
     sentences: tuple[str, ...]
+    information: Information
+
+
+@dataclass(frozen=True)
+class Information:
+    """The spectrum of the Fisher matrix: independent combinations of the parameters, best known first.
+
+    A combination is a unit vector over all parameters, measured in units of what counts as knowing nothing (a factor
+    e on a log scale, the allowed range on a linear one); its error is infinite where the data say nothing about it.
+    """
+
+    error: Float[np.ndarray, " combination"]
+    direction: Float[np.ndarray, "combination parameter"]
 
 
 def identify(
@@ -54,9 +68,13 @@ def identify(
     full[inner] = covariance * np.outer(spread[free], spread[free])
     correlation[inner] = covariance / np.outer(safe, safe)
     correlation[np.diag_indices_from(correlation)] = 1.0
-    open_ = directions[~known | (np.sqrt(scale) * inverse > 1.0)]
+    lost_rows, weak = _reduced(directions[~known]), _reduced(directions[known & (np.sqrt(scale) * inverse > 1.0)])
+    open_ = [(row, LOST) for row in lost_rows] + [(row, PART) for row in weak]
     chosen = [parameter for parameter, keep in zip(parameters, free, strict=True) if keep]
-    return Identified(full, correlation, tuple(_sentences(chosen, values[free], error, _reduced(open_))))
+    direction = np.zeros((len(directions), len(free)))
+    direction[:, free] = directions
+    information = Information(np.where(known, np.sqrt(scale) * inverse, np.inf), direction)
+    return Identified(full, correlation, tuple(_sentences(chosen, values[free], error, open_)), information)
 
 
 def _reduced(rows):
@@ -74,8 +92,8 @@ def _reduced(rows):
 
 def _sentences(parameters, values, error, open_):
     spoken = set()
-    for row in open_:
-        members = np.flatnonzero(np.abs(row) > PART * np.max(np.abs(row)))
+    for row, part in open_:
+        members = np.flatnonzero(np.abs(row) > part * np.max(np.abs(row)))
         spoken.update(int(j) for j in members)
         if len(members) == 1:
             yield _alone(parameters[members[0]], error[members[0]])

@@ -1,40 +1,36 @@
-"""Bounded least squares: many starts as one batch, exact Jacobians, and what the data do not determine."""
+"""Bounded least squares of one spectrum, of many apart, or of many together: many starts, exact Jacobians, and what
+the data do not determine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Float
 
+from ionics.fitting.across import Across
+from ionics.fitting.elsewhere import elsewhere
 from ionics.fitting.identify import identify
-from ionics.fitting.levenberg import CODES, CONVERGED, NONFINITE, Box, minimise
-from ionics.fitting.model import AbstractModel, Parameter
-from ionics.fitting.result import FitResult
+from ionics.fitting.levenberg import Box
+from ionics.fitting.model import AbstractModel
+from ionics.fitting.problem import FAR, Posed, Problem, Unknowns, Weighting, linearised, unknowns
+from ionics.fitting.result import Estimates, FitResult, SeriesFit
+from ionics.fitting.search import Ends, search
 from ionics.fitting.spectrum import DataError, Spectrum
 
-Weighting = Literal["modulus", "sigma", "unit"]
-PAD = 32  # spectra are padded to multiples of this many points, so that a series shares one compiled function
+__all__ = ["FitError", "Weighting", "fit", "fit_series", "fit_together"]
+
 SAME = 1e-6  # costs closer than this, relatively, are one optimum
 ROUNDING = 1e-10  # a misfit below this share of the data is no misfit
 ON_BOUND = 1e-6  # of the allowed range
+ENERGIES = (0.05, 1.5)  # eV: random starts of activation energies
+Tell = Callable[[float], None]
 
 
 class FitError(RuntimeError):
     """No start led anywhere; the message says what every start ran into."""
-
-
-class Data(eqx.Module):
-    """A spectrum with its weights; padding has weight zero."""
-
-    frequency: Float[Array, " frequency"]  # Hz
-    impedance: Complex[Array, " frequency"]  # ohm
-    weight: Float[Array, " frequency"]  # ohm-1
 
 
 def fit(
@@ -46,6 +42,7 @@ def fit(
     starts: int = 64,
     seed: int = 0,
     iterations: int = 200,
+    robust: bool = False,
 ) -> FitResult:
     """Fit a model to a spectrum from a given start and `starts` random ones, all as one compiled batch.
 
@@ -55,59 +52,20 @@ def fit(
     (`modulus`), the spectrum's sigma (`sigma`), or 1 ohm (`unit`); dof = 2 points - free parameters.
     Random starts fill (Latin hypercube) what the model says the spectrum can resolve. The best is polished
     by SciPy's trust-region method with the same exact Jacobian. Of optima with equal chi^2 (two arcs
-    exchanged) the one nearest to the given start is returned.
+    exchanged) the one nearest to the given start is returned; others are told in `elsewhere`.
 
     Covariance: (J^T J)^-1 at the optimum, times reduced chi^2 for `modulus` and `unit`, whose size of error
     is unknown and is estimated from the misfit (as lmfit, and SciPy's curve_fit with absolute_sigma=False,
     do); unscaled for `sigma`. Parameters on a bound are held there: they have no standard error.
+
+    robust: points beyond 3 standard deviations count less and less (pseudo-Huber loss; the standard deviation is
+    the median absolute residual, errors are those of Huber's M-estimator). Priors of parameters add their squares
+    to chi^2 once the size of the errors is known from a fit without them.
+
+    Raises DataError where the data cannot determine so many parameters, FitError where no start is finite.
     """
-    parameters = model.parameters
-    data = _data(spectrum, weighting)
-    box = _box(parameters)
-    is_log = np.array([parameter.scale == "log" for parameter in parameters])
-    dof = 2 * len(spectrum) - len(parameters)
-    if dof < 1:
-        raise DataError(
-            f"{spectrum.label}: {len(spectrum)} points cannot determine {len(parameters)} parameters; "
-            f"valid: more than {len(parameters) / 2:g} points"
-        )
-    given = [p.start for p in parameters] if start is None else start
-    begin = _starts(parameters, given, model.reach(spectrum), is_log, starts, seed)
-    search = _batch(model, data, jnp.asarray(is_log), box, jnp.asarray(begin), iterations)
-    ends, costs, codes = (np.asarray(x) for x in (search.at, search.cost, search.code))
-    costs = np.where(codes == NONFINITE, np.inf, costs)
-    nil = ROUNDING**2 * float(np.sum(np.abs(np.asarray(data.impedance * data.weight)) ** 2))
-    best = _choose(ends, costs, begin[0], box, nil)
-    if best is None:
-        raise FitError(f"{spectrum.label}: none of {len(costs)} starts gave a finite impedance; check bounds and model")
-    at = _polish(model, data, is_log, box, ends[best])
-    residual, jacobian = (np.asarray(x) for x in _linearised(model, data, jnp.asarray(is_log), jnp.asarray(at)))
-    cost = float(residual @ residual)
-    values = np.where(is_log, np.exp(at), at)
-    width = np.asarray(box.upper - box.lower)
-    on_bound = np.minimum(at - np.asarray(box.lower), np.asarray(box.upper) - at) < ON_BOUND * width
-    scale = cost / dof if weighting != "sigma" else 1.0
-    spread = np.where(is_log, 1.0, width)
-    found = identify(parameters, values, jacobian, spread, ~on_bound, scale)
-    slope = np.where(is_log, values, 1.0)
-    fitted = np.asarray(model.impedance(jnp.asarray(values), jnp.asarray(spectrum.frequency)))
-    return FitResult(
-        model=model,
-        spectrum=spectrum,
-        weighting=weighting,
-        parameters=parameters,
-        values=values,
-        covariance=found.covariance * np.outer(slope, slope),
-        correlation=found.correlation,
-        chi_squared=cost,
-        dof=dof,
-        impedance=fitted,
-        at_bound=tuple(bool(flag) for flag in on_bound),
-        undetermined=found.sentences,
-        start_costs=costs,
-        start_codes=tuple(CODES[code] for code in codes),
-        starts_at_best=int(np.sum((codes == CONVERGED) & (costs <= cost * (1 + 1e-4) + nil))),
-    )
+    options = Options(weighting, starts, seed, iterations, robust)
+    return _apart(model, [spectrum], options, start)[0]
 
 
 def fit_series(
@@ -118,106 +76,219 @@ def fit_series(
     starts: int = 64,
     seed: int = 0,
     iterations: int = 200,
+    robust: bool = False,
+    tell: Tell | None = None,
 ) -> list[FitResult]:
-    """Fit each spectrum by itself, with one compiled function, from the values of the one before it.
+    """Fit each spectrum by itself, all as one batch; then each once more from where its neighbours ended.
 
-    Spectra in the order of their temperature then keep the names of their arcs: of optima with equal chi^2
-    each fit takes the one nearest to its neighbour's, and the first the one nearest to the model's start.
+    Spectra in the order of their temperature (or cycle, or state of charge) keep the names of their arcs: of optima
+    with equal chi^2 each fit takes the one nearest to its neighbour's, and the first the one nearest to the model's
+    start. tell(share of the searches that are done) is called as the work goes on.
     """
-    options = {"weighting": weighting, "starts": starts, "seed": seed, "iterations": iterations}
+    return _apart(model, spectra, Options(weighting, starts, seed, iterations, robust, tell))
+
+
+def fit_together(
+    model: AbstractModel,
+    spectra: Sequence[Spectrum],
+    across: Mapping[str, Across],
+    *,
+    weighting: Weighting = "modulus",
+    starts: int = 64,
+    seed: int = 0,
+    iterations: int = 200,
+    robust: bool = False,
+    tell: Tell | None = None,
+) -> SeriesFit:
+    """Fit all spectra at once: parameters are shared, or run through the series by the law that `across` names.
+
+    Every spectrum is fitted by itself first. The series starts from the unknowns that come nearest to these fits,
+    from the given start, and from random ones; see `fit` for the rest.
+    """
+    options = Options(weighting, starts, seed, iterations, robust, tell)
+    posed = Posed(model, tuple(spectra), weighting, unknowns(model, spectra, across))
+    apart = _apart(model, spectra, options)
+    begin = np.stack([_projected(posed, apart), posed.unknowns.start])
+    begin = np.concatenate([begin, _random(list(_joint_reach(posed)), posed.unknowns, min(starts, 16), seed)])
+    posed, ends, chosen = _settled([posed], [begin], options, [begin[0]])[0]
+    estimates, _ = _estimates(posed, ends, chosen)
+    values = np.asarray(posed.problem.values(jnp.asarray(_at(estimates))))
+    members = tuple(_member(posed, estimates, k, own) for k, own in enumerate(values))
+    return SeriesFit(**_fields(estimates), members=members)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to search."""
+
+    weighting: Weighting
+    starts: int
+    seed: int
+    iterations: int
+    robust: bool = False
+    tell: Tell | None = None
+
+
+# ---- each spectrum by itself
+
+
+def _apart(model, spectra, options: Options, given=None) -> list[FitResult]:
+    own = unknowns(model, spectra[:1], {})
+    if given is not None:
+        starts = zip(own.parameters, given, strict=True)
+        own = Unknowns(tuple(_begun(s, float(v)) for s, (_, v) in zip(own.spreads, starts, strict=True)))
+    posed = [Posed(model, (spectrum,), options.weighting, own) for spectrum in spectra]
+    begins = []
+    for one in posed:
+        reach = np.array(model.reach(one.spectra[0]))
+        begins.append(np.concatenate([own.start[None], _random(reach, own, options.starts, options.seed)]))
     results = []
-    for spectrum in spectra:
-        start = results[-1].values if results else None
-        results.append(fit(model, spectrum, start=start, **options))
+    for one, ends, chosen in _settled(posed, begins, options, None):
+        estimates, impedance = _estimates(one, ends, chosen)
+        results.append(FitResult(**_fields(estimates), model=model, spectrum=one.spectra[0], impedance=impedance[0]))
     return results
 
 
-# ---- data and unknowns
+def _begun(spread, value):
+    return replace(spread, unknowns=(replace(spread.unknowns[0], start=value),))
 
 
-def _data(spectrum, weighting):
-    if jnp.zeros(()).dtype != jnp.float64:
-        raise RuntimeError("fits need float64: call jax.config.update('jax_enable_x64', True) first")
-    if weighting == "modulus":
-        error = np.abs(spectrum.impedance)
-    elif weighting == "sigma":
-        if spectrum.sigma is None:
-            raise DataError(f"{spectrum.label}: weighting 'sigma' needs the spectrum's sigma [ohm]; or use 'modulus'")
-        error = spectrum.sigma
-    elif weighting == "unit":
-        error = np.ones(len(spectrum))
-    else:
-        raise ValueError(f"weighting '{weighting}'; valid: modulus, sigma, unit")
-    more = -len(spectrum) % PAD
-    return Data(
-        jnp.asarray(np.pad(spectrum.frequency, (0, more), mode="edge")),
-        jnp.asarray(np.pad(spectrum.impedance, (0, more), mode="edge")),
-        jnp.asarray(np.pad(1 / error, (0, more))),
-    )
+def _settled(posed: list[Posed], begins, options: Options, nearest) -> list[tuple[Posed, Ends, np.ndarray]]:
+    """Search, again with the size of the errors known where that matters, choose and polish.
+
+    nearest: of equal optima the one nearest to these is taken; by default to the first begin, then to what was
+    chosen for the neighbour before.
+    """
+    for one in posed:
+        if one.dof < 1:
+            count = len(one.unknowns.parameters)
+            raise DataError(
+                f"{one.spectra[0].label}: {one.points} points cannot determine {count} parameters; "
+                f"valid: more than {count / 2:g} points"
+            )
+    ends = _searched(posed, begins, options)
+    if len(posed) > 1:  # from where the neighbours ended
+        best = [one.at[np.argmin(one.cost)] for one in ends]
+        beside = [np.stack([best[max(k - 1, 0)], best[min(k + 1, len(best) - 1)]]) for k in range(len(best))]
+        ends = [_joined(a, b) for a, b in zip(ends, _searched(posed, beside, replace(options, tell=None)), strict=True)]
+    for _ in range(_passes(posed[0], options)):
+        posed = [
+            replace(one, noise=_noise(one, own), robust=options.robust) for one, own in zip(posed, ends, strict=True)
+        ]
+        again = _searched(posed, [own.at for own in ends], replace(options, tell=None))
+        ends = [Ends(b.at, b.cost, a.code) for a, b in zip(ends, again, strict=True)]
+    found, near = [], None if nearest is None else nearest[0]
+    for one, own, begin in zip(posed, ends, begins, strict=True):
+        if not np.isfinite(own.cost).any():
+            label = one.spectra[0].label
+            raise FitError(f"{label}: none of {len(own.cost)} starts gave a finite impedance; check bounds and model")
+        near = begin[0] if near is None else near
+        at = _polish(one, own.at[_choose(one, own, near)])
+        found.append((one, own, at))
+        near = at
+    return found
 
 
-def _inner(parameter: Parameter, value: float) -> float:
-    return float(np.log(value)) if parameter.scale == "log" else value
+def _passes(posed: Posed, options: Options) -> int:
+    """How often the size of the errors is estimated anew."""
+    priors = any(unknown.prior for unknown in posed.unknowns.parameters)
+    return 3 if options.robust else 1 if priors and posed.weighting != "sigma" else 0
 
 
-def _box(parameters):
-    """Bounds of log(value) or value; a step is at most a factor e^3 or a quarter of the range."""
-    lower = np.array([_inner(parameter, parameter.lower) for parameter in parameters])
-    upper = np.array([_inner(parameter, parameter.upper) for parameter in parameters])
-    stride = [3.0 if p.scale == "log" else (p.upper - p.lower) / 4 for p in parameters]
-    return Box(jnp.asarray(lower), jnp.asarray(upper), jnp.asarray(np.array(stride)))
+def _searched(posed: list[Posed], begins, options: Options) -> list[Ends]:
+    which = np.repeat(np.arange(len(posed)), [len(begin) for begin in begins])
+    boxes = [one.unknowns.box for one in posed]
+    box = Box(*(jnp.stack([getattr(own, name) for own in boxes])[which] for name in ("lower", "upper", "stride")))
+    problems = [one.problem for one in posed]
+    ends = search(problems, which, np.concatenate(begins), box, options.iterations, options.tell)
+    return [ends.of(which == k) for k in range(len(posed))]
 
 
-def _starts(parameters, given, reach, is_log, starts, seed):
-    """The given start, then a Latin hypercube over the reach; rows are starts."""
-    first = [[_inner(parameter, float(value)) for parameter, value in zip(parameters, given, strict=True)]]
-    if not starts:
-        return np.array(first)
+def _joined(a: Ends, b: Ends) -> Ends:
+    return Ends(*(np.concatenate([getattr(a, name), getattr(b, name)]) for name in ("at", "cost", "code")))
+
+
+def _noise(posed: Posed, ends: Ends) -> float:
+    """One standard deviation of a weighted residual [1]."""
+    if posed.weighting == "sigma" and not posed.robust:
+        return 1.0
+    at = ends.at[np.argmin(ends.cost)]
+    residual = np.asarray(linearised(replace(posed, noise=1.0, robust=False).problem, jnp.asarray(at))[0])
+    residual = residual[: len(residual) - len(at)]
+    residual = residual[residual != 0]
+    size = 1.4826 * np.median(np.abs(residual)) * np.sqrt(len(residual) / max(posed.dof, 1))
+    if posed.robust or size == 0:
+        return max(float(size), 1e-12)
+    return float(np.sqrt(residual @ residual / posed.dof))
+
+
+# ---- where to start
+
+
+def _random(reach, unknowns: Unknowns, count: int, seed: int) -> Float[np.ndarray, "start unknown"]:
+    """A Latin hypercube over the reach [unknown, 2], as it is searched."""
+    if not count:
+        return np.zeros((0, len(reach)))
     low, high = np.array(reach).T
-    low, high = (np.where(is_log, np.log(np.where(is_log, edge, 1.0)), edge) for edge in (low, high))
+    low, high = (np.where(unknowns.is_log, np.log(np.where(unknowns.is_log, edge, 1.0)), edge) for edge in (low, high))
     rng = np.random.default_rng(seed)
-    rank = rng.permuted(np.tile(np.arange(starts), (len(parameters), 1)), axis=1).T
-    cube = (rank + rng.random(rank.shape)) / starts
-    return np.concatenate([np.array(first), low + cube * (high - low)])
+    rank = rng.permuted(np.tile(np.arange(count), (len(reach), 1)), axis=1).T
+    cube = (rank + rng.random(rank.shape)) / count
+    return low + cube * (high - low)
 
 
-def _choose(ends, costs, given, box, nil):
+def _joint_reach(posed: Posed):
+    """Of every unknown of a series: that of its parameter in any of the spectra."""
+    each = np.array([posed.model.reach(one) for one in posed.spectra])
+    low, high = each[..., 0].min(axis=0), each[..., 1].max(axis=0)
+    for p, spread in enumerate(posed.unknowns.spreads):
+        for unknown in spread.unknowns:
+            if unknown.unit == "eV" and unknown.scale == "linear":
+                yield max(ENERGIES[0], unknown.lower), min(ENERGIES[1], unknown.upper)
+            else:
+                yield max(low[p], unknown.lower), min(high[p], unknown.upper)
+
+
+def _projected(posed: Posed, apart: list[FitResult]) -> Float[np.ndarray, " unknown"]:
+    """The unknowns whose parameters come nearest to those of the single fits, by what these know."""
+    rows, level = np.asarray(posed.problem.rows), np.asarray(posed.problem.level)
+    start, matrix, right = posed.unknowns.start, 0.0, 0.0
+    for k, one in enumerate(apart):
+        _, jacobian = (np.asarray(part) for part in linearised(one.posed.problem, jnp.asarray(_at(one))))
+        fisher = jacobian.T @ jacobian / max(one.reduced_chi_squared, 1e-300)
+        fisher = fisher + 1e-6 * np.max(np.diag(fisher)) * np.eye(len(fisher))
+        matrix = matrix + rows[k].T @ fisher @ rows[k]
+        right = right + rows[k].T @ fisher @ (_at(one) - level[k] - rows[k] @ start)
+    scale = np.sqrt(np.diag(matrix))
+    step = np.linalg.lstsq(matrix / np.outer(scale, scale), right / scale, rcond=1e-12)[0] / scale
+    box = posed.unknowns.box
+    return np.clip(start + step, np.asarray(box.lower), np.asarray(box.upper))
+
+
+# ---- which end is the answer
+
+
+def _choose(posed: Posed, ends: Ends, near) -> int:
     """Index of the best end; among equal ones, that nearest to the given start."""
-    if not np.isfinite(costs).any():
-        return None
-    equal = np.flatnonzero(costs <= np.min(costs) * (1 + SAME) + nil)
-    distance = np.linalg.norm((ends[equal] - given) / np.asarray(box.stride), axis=1)
+    equal = np.flatnonzero(ends.cost <= np.min(ends.cost) * (1 + SAME) + _nil(posed))
+    distance = np.linalg.norm((ends.at[equal] - near) / np.asarray(posed.unknowns.box.stride), axis=1)
     return int(equal[np.argmin(distance)])
 
 
-# ---- compiled
+def _nil(posed: Posed) -> float:
+    """A cost that is rounding."""
+    data = posed.problem.data
+    return ROUNDING**2 * float(np.sum(np.abs(np.asarray(data.impedance * data.weight)) ** 2))
 
 
-def _residual(model, data, is_log, at):
-    values = jnp.where(is_log, jnp.exp(jnp.where(is_log, at, 0.0)), at)
-    misfit = model.impedance(values, data.frequency) - data.impedance
-    return jnp.concatenate([misfit.real * data.weight, misfit.imag * data.weight])
-
-
-@eqx.filter_jit
-def _batch(model, data, is_log, box, begin, iterations):
-    return jax.vmap(lambda start: minimise(partial(_residual, model, data, is_log), start, box, iterations))(begin)
-
-
-@eqx.filter_jit
-def _linearised(model, data, is_log, at):
-    residual = partial(_residual, model, data, is_log)
-    return residual(at), jax.jacfwd(residual)(at)
-
-
-def _polish(model, data, is_log, box, at):
+def _polish(posed: Posed, at):
     """The last digits by SciPy's trust-region reflective method; never worse than what it was given."""
     from scipy.optimize import least_squares  # slow to import
 
-    is_log = jnp.asarray(is_log)
+    problem, box = posed.problem, posed.unknowns.box
 
     def both(x):
-        return tuple(np.asarray(part) for part in _linearised(model, data, is_log, jnp.asarray(x)))
+        return tuple(np.asarray(part) for part in linearised(problem, jnp.asarray(x)))
 
     lower, upper = np.asarray(box.lower), np.asarray(box.upper)
     inside = np.clip(at, lower + 1e-12 * (upper - lower), upper - 1e-12 * (upper - lower))
@@ -232,3 +303,118 @@ def _polish(model, data, is_log, box, at):
     )
     before = both(at)[0]
     return ended.x if 2 * ended.cost < before @ before else at
+
+
+# ---- what is said about it
+
+
+def _estimates(posed: Posed, ends: Ends, at) -> tuple[Estimates, list]:
+    """Values with errors, and the fitted impedance of every spectrum [ohm]."""
+    parameters, is_log = posed.unknowns.parameters, posed.unknowns.is_log
+    cost = float(np.sum(np.asarray(linearised(posed.problem, jnp.asarray(at))[0]) ** 2))
+    plain = replace(posed, noise=1.0, robust=False).problem if posed.robust or posed.noise != 1 else posed.problem
+    residual, jacobian = (np.asarray(part) for part in linearised(plain, jnp.asarray(at)))
+    data = len(residual) - len(at)
+    chi_squared = float(residual[:data] @ residual[:data])
+    priors = any(unknown.prior for unknown in parameters)
+    scale = 1.0 if posed.weighting == "sigma" else chi_squared / posed.dof
+    if priors or posed.robust:
+        jacobian = np.concatenate([jacobian[:data] / posed.noise, jacobian[data:]])
+        scale = (
+            _inflation(residual[:data].reshape(len(posed.spectra), 2, -1) / posed.noise, posed.dof)
+            if posed.robust
+            else 1.0
+        )
+    lower, upper = np.asarray(posed.unknowns.box.lower), np.asarray(posed.unknowns.box.upper)
+    width = upper - lower
+    on_bound = np.minimum(at - lower, upper - at) < ON_BOUND * width
+    values = posed.unknowns.values(at)
+    spread = np.where(is_log, 1.0, width)
+    found = identify(parameters, values, jacobian, spread, ~on_bound, scale)
+    slope = np.where(is_log, values, 1.0)
+    fitted = _impedances(plain, posed.spectra, residual[:data])
+    nil = _nil(posed)
+    estimates = Estimates(
+        posed=posed,
+        weighting=posed.weighting,
+        parameters=parameters,
+        values=values,
+        covariance=found.covariance * np.outer(slope, slope),
+        correlation=found.correlation,
+        chi_squared=chi_squared,
+        dof=posed.dof,
+        at_bound=tuple(bool(flag) for flag in on_bound),
+        undetermined=found.sentences,
+        information=found.information,
+        start_costs=ends.cost,
+        start_codes=ends.codes,
+        starts_at_best=int(np.sum(ends.converged & (ends.cost <= cost * (1 + 1e-4) + nil))),
+        elsewhere=tuple(elsewhere(posed, at, cost + nil, ends)),
+    )
+    return estimates, fitted
+
+
+def _inflation(residual: Float[np.ndarray, "spectrum 2 point"], dof: int) -> float:
+    """Variance of an M-estimate over that of least squares with unit errors: mean psi^2 / (mean psi')^2.
+
+    P. J. Huber, Robust Statistics (Wiley 1981), section 7.6.
+    """
+    far = np.sum(residual**2, axis=1, keepdims=True) / FAR**2
+    psi = residual / np.sqrt(1 + far)
+    slope = 1 / np.sqrt(1 + far) - residual**2 / FAR**2 / (1 + far) ** 1.5
+    used = residual != 0
+    count = max(int(used.sum()), 1)
+    return float(np.sum(psi[used] ** 2) / max(dof, 1) / (np.sum(slope[used]) / count) ** 2)
+
+
+def _member(posed: Posed, whole: Estimates, k: int, values) -> FitResult:
+    """One spectrum of a series with its parameters, whose errors follow from those of the series."""
+    problem, spectrum = posed.problem, posed.spectra[k]
+    parameters = posed.model.parameters
+    is_log = np.array([parameter.scale == "log" for parameter in parameters])
+    slope = np.where(is_log, values, 1.0)
+    inner = np.where(posed.unknowns.is_log, whole.values, 1.0)
+    rows = np.asarray(problem.rows[k])
+    known = np.nan_to_num(whole.covariance / np.outer(inner, inner), nan=0.0, posinf=0.0)
+    covariance = rows @ known @ rows.T
+    lost = np.any((rows != 0) & np.isinf(np.diag(whole.covariance)), axis=1)
+    held = np.all((rows == 0) | np.array(whole.at_bound), axis=1)
+    deviation = np.sqrt(np.diag(covariance))
+    safe = np.where(deviation > 0, deviation, 1.0)
+    correlation = covariance / np.outer(safe, safe)
+    correlation[np.diag_indices_from(correlation)] = 1.0
+    covariance = covariance * np.outer(slope, slope)
+    covariance[np.diag_indices_from(covariance)] = np.where(lost, np.inf, np.where(held, np.nan, np.diag(covariance)))
+    plain = Posed(posed.model, (spectrum,), posed.weighting, unknowns(posed.model, [spectrum], {}))
+    residual = np.asarray(linearised(plain.problem, jnp.asarray(plain.unknowns.inner(values)))[0])[: -len(values)]
+    return FitResult(
+        posed=plain,
+        weighting=posed.weighting,
+        parameters=parameters,
+        values=values,
+        covariance=covariance,
+        correlation=correlation,
+        chi_squared=float(residual @ residual),
+        dof=plain.dof,
+        at_bound=tuple(bool(flag) for flag in held),
+        model=posed.model,
+        spectrum=spectrum,
+        impedance=_impedances(plain.problem, (spectrum,), residual)[0],
+    )
+
+
+def _impedances(problem: Problem, spectra, residual) -> list[np.ndarray]:
+    """The fitted impedance [ohm] of every spectrum, from what its points are missed by."""
+    missed = residual.reshape(len(spectra), 2, -1)
+    return [
+        one.impedance + (own[0] + 1j * own[1])[: len(one)] / np.asarray(weight)[: len(one)]
+        for one, own, weight in zip(spectra, missed, problem.data.weight, strict=True)
+    ]
+
+
+def _at(estimates: Estimates) -> Float[np.ndarray, " unknown"]:
+    return estimates.posed.unknowns.inner(estimates.values)
+
+
+def _fields(estimates: Estimates) -> dict:
+    return dict(vars(estimates))

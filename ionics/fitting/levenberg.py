@@ -1,4 +1,4 @@
-"""Bounded Levenberg-Marquardt that never raises, so that many starts run as one batch."""
+"""Bounded Levenberg-Marquardt that never raises, so that many searches run as one batch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from jaxtyping import Array, Bool, Float, Int
 
 CODES = ("running", "converged", "iteration limit", "non-finite")
 RUNNING, CONVERGED, LIMIT, NONFINITE = range(4)
-FIRST_DAMPING = 1e-2
+Linearised = Callable[[Float[Array, " unknown"]], tuple[Float[Array, " residual"], Float[Array, "residual unknown"]]]
+FIRST_DAMPING = 3e-2  # before the first step, which succeeds
+UNSEEN = 1e100  # stands for residuals before the start is evaluated
 FLOOR = 1e-9  # of the most sensitive unknown: keeps damping on unknowns that the data hardly see
 
 
 class Box(eqx.Module):
     """Where the unknowns may go, and how far in one step."""
 
-    lower: Float[Array, " unknown"]
-    upper: Float[Array, " unknown"]
-    stride: Float[Array, " unknown"]
+    lower: Float[Array, "*batch unknown"]
+    upper: Float[Array, "*batch unknown"]
+    stride: Float[Array, "*batch unknown"]
 
 
 class Search(eqx.Module):
@@ -39,46 +41,42 @@ class Search(eqx.Module):
         return jnp.sum(self.residual**2, axis=-1)
 
 
-def minimise(
-    residual: Callable[[Float[Array, " unknown"]], Float[Array, " residual"]],
-    start: Float[Array, " unknown"],
-    box: Box,
-    iterations: int,
-) -> Search:
-    """Walk from `start` to a minimum of the sum of squares inside the box; see `code` for how it ended.
+def begin(linearised: Linearised, start: Float[Array, " unknown"], box: Box) -> Search:
+    """A search before its first step, which evaluates the start and goes nowhere.
+
+    linearised(unknowns) -> residual and its Jacobian.
+    """
+    at = jnp.clip(start, box.lower, box.upper)
+    value, jacobian = jax.eval_shape(linearised, at)
+    return Search(
+        at,
+        jnp.full(value.shape, UNSEEN),
+        jnp.zeros(jacobian.shape),
+        damping=jnp.asarray(FIRST_DAMPING, dtype=at.dtype),
+        growth=jnp.asarray(2.0, dtype=at.dtype),
+        steps=jnp.asarray(0),
+        code=jnp.asarray(RUNNING),
+    )
+
+
+def advance(linearised: Linearised, search: Search, box: Box, steps: int, iterations: int) -> Search:
+    """Go on downhill for so many steps, or until the search ends: in a minimum of the sum of squares inside the box,
+    or after `iterations` altogether; see `code`.
 
     Damping after Nielsen (1999); unknowns on a bound whose gradient points outwards are held (projected
-    Levenberg-Marquardt, Kanzow, Yamashita and Fukushima 2004).
+    Levenberg-Marquardt, Kanzow, Yamashita and Fukushima 2004). An unknown whose bounds coincide is held.
     """
-
-    def linearised(at):
-        def twice(x):
-            value = residual(x)
-            return value, value
-
-        jacobian, value = jax.jacfwd(twice, has_aux=True)(at)
-        return value, jacobian
+    last = search.steps + steps
 
     def step(search):
         move, held = _step(search, box)
+        move = jnp.where(search.steps == 0, 0.0, move)
         at = jnp.clip(search.at + move, box.lower, box.upper)
         value, jacobian = linearised(at)
         moved = eqx.tree_at(lambda s: (s.at, s.residual, s.jacobian), search, (at, value, jacobian))
         return _judge(search, moved, held, iterations)
 
-    at = jnp.clip(start, box.lower, box.upper)
-    value, jacobian = linearised(at)
-    sane = _finite(value, jacobian)
-    first = Search(
-        at,
-        value,
-        jacobian,
-        damping=jnp.asarray(FIRST_DAMPING, dtype=at.dtype),
-        growth=jnp.asarray(2.0, dtype=at.dtype),
-        steps=jnp.asarray(0),
-        code=jnp.where(sane, RUNNING, NONFINITE),
-    )
-    return jax.lax.while_loop(lambda search: search.code == RUNNING, step, first)
+    return jax.lax.while_loop(lambda one: (one.code == RUNNING) & (one.steps < last), step, search)
 
 
 def _finite(value, jacobian) -> Bool[Array, ""]:
@@ -114,10 +112,12 @@ def _judge(search, moved, held, iterations):
     )
     still = jnp.max(jnp.abs(move) / (1.0 + jnp.abs(search.at))) < 1e-11
     flat = accept & (gained <= 1e-13 * search.cost) & (predicted <= 1e-13 * search.cost)
-    done = still | flat | _stationary(search, held)
+    first = search.steps == 0
+    done = (still | flat | _stationary(search, held)) & ~first
     best = jax.tree.map(lambda new, old: jnp.where(accept, new, old), moved, search)
     steps = search.steps + 1
-    code = jnp.where(done, CONVERGED, jnp.where(steps >= iterations, LIMIT, RUNNING))
+    code = jnp.where(done, CONVERGED, jnp.where(steps > iterations, LIMIT, RUNNING))
+    code = jnp.where(first & ~sane, NONFINITE, code)
     return Search(
         best.at,
         best.residual,

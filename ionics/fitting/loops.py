@@ -33,7 +33,7 @@ def check_once(table: Table, frequency: Float[np.ndarray, " row"], part: Int[np.
         line = table.lines[k]
         if frequency[k] in seen:
             raise DataError(
-                f"{table.path}, lines {seen[frequency[k]]} and {line}: frequency {frequency[k]:g} Hz twice "
+                f"{table.path}, {table.place}s {seen[frequency[k]]} and {line}: frequency {frequency[k]:g} Hz twice "
                 "in one spectrum; keep one of the rows"
             )
         seen[frequency[k]] = line
@@ -50,3 +50,25 @@ def remarks(
         yield "the frequencies were not in order and were sorted"
     if np.any(np.real(impedance) < 0):
         yield f"{np.sum(np.real(impedance) < 0)} points have a negative real part"
+    jump = _jump(frequency, np.real(impedance))
+    if jump:
+        yield jump
+
+
+def _jump(frequency, real):
+    """A real part that changes tenfold within half a decade changes faster than any network of R, C and Q lets it."""
+    order = np.argsort(frequency)
+    frequency, real = frequency[order], real[order]
+    near = frequency[1:] < 3 * frequency[:-1]
+    size = np.abs(real)
+    apart = (size[1:] > 10 * size[:-1]) | (size[:-1] > 10 * size[1:])
+    doubtful = np.flatnonzero(near & apart & (np.sign(real[1:]) == np.sign(real[:-1])))
+    if not len(doubtful):
+        return ""
+    k = doubtful[0]
+    return (
+        f"the real part jumps from {real[k]:.4g} to {real[k + 1]:.4g} ohm between {frequency[k]:.4g} and "
+        f"{frequency[k + 1]:.4g} Hz"
+        + (f", and at {len(doubtful) - 1} more places" if len(doubtful) > 1 else "")
+        + ": a point may be bad"
+    )

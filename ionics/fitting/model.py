@@ -22,8 +22,20 @@ Impedance = Complex[Array, " frequency"]
 
 
 @dataclass(frozen=True)
+class Prior:
+    """What is known of a parameter before the data: a normal distribution of the value, or of its logarithm."""
+
+    value: float  # in the unit of the parameter
+    error: float  # one standard deviation: of ln(value) on a log scale, else in the unit of the parameter
+
+    def __post_init__(self):
+        if not self.error > 0:
+            raise ValueError(f"prior: error {self.error!r}; valid: > 0")
+
+
+@dataclass(frozen=True)
 class Parameter:
-    """A number to be found: where it starts, where it may go, and on which scale it is searched."""
+    """A number to be found: where it starts, where it may go, on which scale it is searched, what is known of it."""
 
     name: str
     start: float
@@ -31,6 +43,7 @@ class Parameter:
     upper: float
     scale: Literal["log", "linear"] = "log"
     unit: str = ""
+    prior: Prior | None = None
 
     def __post_init__(self):
         if self.scale not in ("log", "linear"):
@@ -44,6 +57,12 @@ class Parameter:
             raise ValueError(
                 f"parameter {self.name}: start {self.start:g} is outside its bounds {self.lower:g} to {self.upper:g}"
             )
+        if self.scale == "log" and self.prior is not None and self.prior.value <= 0:
+            raise ValueError(f"parameter {self.name}: prior {self.prior.value:g}; valid: > 0 on a log scale")
+
+    def inner(self, value: float) -> float:
+        """The value on the scale it is searched on."""
+        return float(np.log(value)) if self.scale == "log" else float(value)
 
 
 class AbstractModel(eqx.Module):
@@ -62,18 +81,24 @@ class AbstractModel(eqx.Module):
         """Where random starts of each parameter are drawn from; its bounds unless the model knows better."""
         return tuple((parameter.lower, parameter.upper) for parameter in self.parameters)
 
+    def under(self, spectrum: Spectrum) -> AbstractModel:
+        """The model under the conditions of a spectrum (temperature, state of charge): other leaves, nothing else."""
+        return self
+
 
 class CircuitModel(AbstractModel):
     """An equivalent circuit with its values as free parameters.
 
     circuit: elements composed as values, or text for `parse`; start: parameter name -> value to start from;
     bounds: parameter name -> (lower, upper) instead of the element's own; fixed: names to hold at their
-    value. Random starts are drawn from what the spectrum can resolve (its range of |Z| and of frequency).
+    value; priors: what is known of some before. Random starts are drawn from what the spectrum can resolve
+    (its range of |Z| and of frequency).
     """
 
     circuit: AbstractCircuit
     bounds: tuple[tuple[str, tuple[float, float]], ...] = eqx.field(static=True)
     fixed: tuple[str, ...] = eqx.field(static=True)
+    priors: tuple[tuple[str, Prior], ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -81,14 +106,15 @@ class CircuitModel(AbstractModel):
         start: Mapping[str, float] | None = None,
         bounds: Mapping[str, tuple[float, float]] | None = None,
         fixed: Sequence[str] = (),
+        priors: Mapping[str, Prior] | None = None,
     ):
         given = start or {}
         typical = dict(bounds or {}) if isinstance(circuit, str) else {}  # typical values move inside these
         self.bounds = tuple((name, (float(low), float(high))) for name, (low, high) in (bounds or {}).items())
-        self.fixed = tuple(fixed)
+        self.fixed, self.priors = tuple(fixed), tuple((priors or {}).items())
         self.circuit = labelled(parse(circuit) if isinstance(circuit, str) else circuit)
         names = [name for name, _, _ in self._leaves()]
-        for name in (*given, *self.fixed, *dict(self.bounds)):
+        for name in (*given, *self.fixed, *dict(self.bounds), *dict(self.priors)):
             if name not in names:
                 raise ValueError(f"circuit {self.circuit} has no parameter '{name}'; it has {', '.join(names)}")
         if len(set(names)) < len(names):
@@ -109,7 +135,7 @@ class CircuitModel(AbstractModel):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        bounds = dict(self.bounds)
+        bounds, priors = dict(self.bounds), dict(self.priors)
         return tuple(
             Parameter(
                 name,
@@ -117,6 +143,7 @@ class CircuitModel(AbstractModel):
                 *bounds.get(name, (facts["lower"], facts["upper"])),
                 scale=facts["scale"],
                 unit=facts["unit"],
+                prior=priors.get(name),
             )
             for name, facts, value in self._leaves()
             if name not in self.fixed

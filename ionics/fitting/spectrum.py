@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Complex, Float
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+CONDITIONS = {"state_of_charge": "1", "pressure": "Pa", "cycle": "1", "time": "s"}  # and temperature, in K
+
 
 class DataError(ValueError):
     """Data that cannot be used; the message names file, line, column, value and what would be valid."""
+
+
+class Unrecognised(DataError):
+    """A file that is of no format known here; readers of other packages may know it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +38,15 @@ class Spectrum:
     sha256: str = ""  # of the file's bytes
     notes: tuple[str, ...] = ()  # what the reader decided, in sentences
     sigma: Float[np.ndarray, " frequency"] | None = None  # ohm, standard deviation of Re Z and of Im Z
+    conditions: Mapping[str, float] = field(default_factory=dict)  # names and units as in CONDITIONS
+    metadata: Mapping[str, str | float] = field(default_factory=dict)  # what the file says of its measurement
 
     def __post_init__(self):
         frequency = np.asarray(self.frequency, dtype=float)
         impedance = np.asarray(self.impedance, dtype=complex)
         _check(self.label or self.source or "spectrum", frequency, impedance, self.sigma)
+        object.__setattr__(self, "conditions", _conditions(self.label or self.source or "spectrum", self.conditions))
+        object.__setattr__(self, "metadata", dict(self.metadata))
         order = np.argsort(-frequency, kind="stable")
         object.__setattr__(self, "frequency", frequency[order])
         object.__setattr__(self, "impedance", impedance[order])
@@ -57,6 +74,41 @@ class Spectrum:
             sigma=None if self.sigma is None else self.sigma[keep],
             notes=(*self.notes, note),
         )
+
+    def to_xarray(self) -> xr.Dataset:
+        """z_real and z_imag [ohm] over frequency [Hz]; the conditions are coordinates, the rest attributes."""
+        import xarray as xr
+
+        def ohm(values, name):
+            return "frequency", values, {"units": "ohm", "long_name": name}
+
+        data = {
+            "z_real": ohm(np.real(self.impedance), "real part of the impedance"),
+            "z_imag": ohm(np.imag(self.impedance), "imaginary part of the impedance"),
+        }
+        if self.sigma is not None:
+            data["sigma"] = ohm(self.sigma, "standard deviation of each part of the impedance")
+        coordinates = {"frequency": ("frequency", self.frequency, {"units": "Hz", "long_name": "frequency"})}
+        given = dict(self.conditions) | ({} if self.temperature is None else {"temperature": self.temperature})
+        for name, value in given.items():
+            attributes = {"units": {**CONDITIONS, "temperature": "K"}[name], "long_name": name.replace("_", " ")}
+            coordinates[name] = ((), value, attributes)
+        return xr.Dataset(data, coordinates, attributes_of(self))
+
+
+def attributes_of(measured) -> dict[str, str | float]:
+    """What is stored beside the numbers of a measurement: label, name of the file, digest, notes, metadata."""
+    own = {"label": measured.label, "data": Path(measured.source).name, "sha256": measured.sha256}
+    return {**measured.metadata, **own, "notes": json.dumps(list(measured.notes), ensure_ascii=False)}
+
+
+def _conditions(name, given):
+    for key, value in given.items():
+        if key not in CONDITIONS:
+            raise DataError(f"{name}: condition '{key}'; valid: {', '.join(CONDITIONS)} (temperature is its own field)")
+        if not np.isfinite(value):
+            raise DataError(f"{name}: condition {key} is {value}; valid: a finite number in {CONDITIONS[key]}")
+    return {key: float(value) for key, value in given.items()}
 
 
 def _check(name, frequency, impedance, sigma):

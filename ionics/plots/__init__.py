@@ -16,6 +16,8 @@ import numpy as np
 import xarray as xr
 
 from ionics import results
+from ionics.fit_results import part_of
+from ionics.plots.estimates import SPECTRA, plot_corner, plot_likelihoods, plot_series, plot_spectra
 from ionics.plots.evolution import (
     in_time,
     plot_losses,
@@ -25,8 +27,16 @@ from ionics.plots.evolution import (
     plot_thermal,
     plot_voltage,
 )
-from ionics.plots.fits import ARRHENIUS, correlation_size, plot_arrhenius, plot_correlation, plot_fit
+from ionics.plots.fits import (
+    ARRHENIUS,
+    correlation_size,
+    plot_arrhenius,
+    plot_contributions,
+    plot_correlation,
+    plot_fit,
+)
 from ionics.plots.profiles import plot_profiles
+from ionics.plots.relaxation import DRT, KRAMERS_KRONIG, plot_drt, plot_kramers_kronig
 from ionics.plots.spectra import BODE, PARTS, plot_bode, plot_nyquist, plot_parts
 from ionics.plots.style import DPI
 from ionics.summary import contributions, verdict
@@ -39,17 +49,17 @@ class Picture:
     plot: Callable
     rows: int  # 0: the plot takes the figure and shapes it
     size: tuple[float, float] | None = None  # inches
+    laid_out: bool = True  # by matplotlib; else by the plot
 
 
-def pictures(ds: xr.Dataset) -> dict[str, Picture]:
+def pictures(result: xr.Dataset | xr.DataTree) -> dict[str, Picture]:
     """Every picture a result has, by the name of its file."""
+    ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
     kind = ds.attrs.get("kind")
-    if kind == "fit":
-        several = ds.sizes["parameter"] > 1 and np.isfinite(ds.correlation.values).any()
-        correlation = {"correlation": Picture(plot_correlation, 1, correlation_size(ds))} if several else {}
-        return {"fit": Picture(plot_fit, 0)} | correlation
+    if kind in ("fit", "joint"):
+        return _of_estimates(ds)
     if kind == "series":
-        return {"arrhenius": Picture(plot_arrhenius, 1, ARRHENIUS)} if "arrhenius" in ds.dims else {}
+        return _of_series(result, ds)
     spectrum = {
         "nyquist": Picture(partial(plot_nyquist, resize=True), 1),
         "bode": Picture(plot_bode, 2, BODE),
@@ -61,15 +71,45 @@ def pictures(ds: xr.Dataset) -> dict[str, Picture]:
     return spectrum | {"profiles": Picture(plot_profiles, 0)}
 
 
-def figures(ds: xr.Dataset) -> dict:
+def _of_estimates(ds: xr.Dataset) -> dict[str, Picture]:
+    found = {"fit": Picture(plot_fit, 0)} if "z_model_real" in ds else {}
+    if "z_part_real" in ds:
+        found["contributions"] = Picture(partial(plot_contributions, resize=True), 1)
+    if "kk_residual_real" in ds:
+        found["consistency"] = Picture(lambda ds, ax: plot_kramers_kronig(part_of(ds, "kk"), ax), 1, KRAMERS_KRONIG)
+    if "drt_gamma" in ds:
+        found["relaxation_times"] = Picture(lambda ds, ax: plot_drt(part_of(ds, "drt"), ax), 1, DRT)
+    if ds.sizes["parameter"] > 1 and np.isfinite(ds.correlation.values).any():
+        found["correlation"] = Picture(plot_correlation, 1, correlation_size(ds))
+    if "profiled" in ds.dims:
+        found["likelihoods"] = Picture(plot_likelihoods, 0)
+    if "posterior_draws" in ds:
+        found["corner"] = Picture(plot_corner, 0, laid_out=False)
+    return found
+
+
+def _of_series(tree: xr.Dataset | xr.DataTree, ds: xr.Dataset) -> dict[str, Picture]:
+    found = {"arrhenius": Picture(plot_arrhenius, 1, ARRHENIUS)} if "arrhenius" in ds.dims else {}
+    found["series"] = Picture(plot_series, 0)
+    if isinstance(tree, xr.DataTree):
+        members = [tree[str(name).replace("/", "-")].to_dataset(inherit=False) for name in ds.spectrum.values]
+        found = {"spectra": Picture(lambda ds, ax: plot_spectra(tree, ax), 1, SPECTRA)} | found
+        if all("drt_gamma" in member for member in members):
+            parts = [part_of(member, "drt") for member in members]
+            found["relaxation_times"] = Picture(lambda ds, ax: plot_drt(parts, ax), 1, DRT)
+    return found
+
+
+def figures(result: xr.Dataset | xr.DataTree) -> dict:
     """Every picture a result has, name -> matplotlib Figure."""
-    return {name: _draw(picture, ds) for name, picture in pictures(ds).items()}
+    ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
+    return {name: _draw(picture, ds) for name, picture in pictures(result).items()}
 
 
-def write_figures(ds: xr.Dataset, folder: Path, suffix: str = "", only: str = "") -> list[Path]:
+def write_figures(result: xr.Dataset | xr.DataTree, folder: Path, suffix: str = "", only: str = "") -> list[Path]:
     """Save the pictures (or the one named `only`) as PNG files and say where."""
-    paths = []
-    for name, picture in pictures(ds).items():
+    ds, paths = result.to_dataset() if isinstance(result, xr.DataTree) else result, []
+    for name, picture in pictures(result).items():
         if only in ("", name):
             paths.append(Path(folder) / f"{name}{suffix}.png")
             _draw(picture, ds).savefig(paths[-1], dpi=DPI)
@@ -81,7 +121,7 @@ def _draw(picture: Picture, ds: xr.Dataset):
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    figure = Figure(layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08) if picture.laid_out else None)
     if picture.size:
         figure.set_size_inches(*picture.size)
     if picture.rows == 0:
@@ -137,6 +177,27 @@ class Ionics:
 
     def plot_correlation(self, ax=None):
         return plot_correlation(self._ds, ax)
+
+    def plot_contributions(self, ax=None):
+        return plot_contributions(self._ds, ax)
+
+    def plot_kramers_kronig(self, ax=None):
+        return plot_kramers_kronig(part_of(self._ds, "kk"), ax)
+
+    def plot_drt(self, ax=None):
+        return plot_drt(part_of(self._ds, "drt"), ax)
+
+    def plot_likelihoods(self, figure=None):
+        return plot_likelihoods(self._ds, figure)
+
+    def plot_corner(self, figure=None):
+        return plot_corner(self._ds, figure)
+
+    def plot_series(self, figure=None):
+        return plot_series(self._ds, figure)
+
+    def plot_spectra(self, ax=None):
+        return plot_spectra(self._result, ax)
 
     def plot_arrhenius(self, ax=None):
         return plot_arrhenius(self._ds, ax)

@@ -7,7 +7,15 @@ import xarray as xr
 
 from ionics import results
 from ionics.constants import BOLTZMANN, ELEMENTARY_CHARGE
-from ionics.plots.spectra import complex_values, equal_limits, mark_decades, note_cropped, smooth, view
+from ionics.plots.spectra import (
+    complex_values,
+    equal_limits,
+    mark_decades,
+    note_cropped,
+    plot_nyquist,
+    smooth,
+    view,
+)
 from ionics.plots.style import INK, PALETTE, SMALL, colour, dress, new_axes, scaled
 from ionics.quantity import pretty_unit, quantity
 
@@ -55,6 +63,23 @@ def plot_fit(ds: xr.Dataset, figure=None):
     middle.tick_params(labelbottom=False)
     lower.set_xlabel("frequency (Hz)")
     return np.array([nyquist, upper, middle, lower])
+
+
+def plot_contributions(ds: xr.Dataset, ax=None, *, resize: bool | None = None):
+    """The share of every element of a fitted stack, in series, with the measured points over it."""
+    model = ds.assign(z_real=ds.z_model_real, z_imag=ds.z_model_imag)
+    ax = plot_nyquist(model, ax, resize=resize)
+    data = complex_values(results.impedance_of(ds))
+    scale, _ = scaled(max(view(smooth(*_rising(ds, results.model_of(ds)))[1])), ds.z_real.attrs["units"])
+    ax.plot(
+        data.real * scale, -data.imag * scale, "o", markersize=4, markerfacecolor="none", color=PALETTE[0], zorder=6
+    )
+    return ax
+
+
+def _rising(ds, z):
+    order = np.argsort(-ds.frequency.values)
+    return ds.frequency.values[order], complex_values(z)[order]
 
 
 def _fit_nyquist(ax, frequency, data, model, unit, whole, point, line):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ionics.fitting.circuits import CPE, AbstractElement, C, G, L, R, W, Wo, Ws, labelled, tanh
+from ionics.fitting.circuits import CPE, HN, TL, TLQ, TLR, AbstractElement, C, G, L, R, W, Wo, Ws, labelled, tanh
 from ionics.fitting.model import CircuitModel
 from ionics.fitting.notation import CircuitError, parse
 
@@ -39,6 +39,57 @@ def test_a_bounded_diffusion_layer_is_a_warburg_when_fast_and_a_capacitor_or_a_r
     blocked = Wo(z0, tau).impedance(slow)
     np.testing.assert_allclose(blocked.imag, -z0 / (1e-6 * tau), rtol=1e-5)
     np.testing.assert_allclose(blocked.real, z0 / 3, rtol=1e-5)
+
+
+def test_a_skewed_arc_is_symmetric_with_beta_one_and_a_gerischer_with_alpha_one_and_beta_half():
+    omega = jnp.asarray(OMEGA)
+    symmetric = (R(7.0) | CPE(0.3**0.8 / 7.0, 0.8)).impedance(omega)
+    np.testing.assert_allclose(HN(7.0, 0.3, 0.8, 1.0).impedance(omega), symmetric, rtol=1e-13)
+    np.testing.assert_allclose(HN(7.0, 0.3, 1.0, 0.5).impedance(omega), G(7.0, 0.3).impedance(omega), rtol=1e-13)
+
+
+def ladder(ions, electrons, transfer, q, n, s, rungs):
+    """A transmission line as that many rungs, solved by Kirchhoff's laws: current into one rail, out of the other."""
+    share = np.full(rungs, 1.0 / rungs)
+    wall = (1 / transfer + q * s**n) * share
+    matrix = np.zeros((2 * rungs, 2 * rungs), dtype=complex)
+    for k in range(rungs):
+        a, b = k, rungs + k
+        matrix[[a, b], [a, b]] += wall[k]
+        matrix[[a, b], [b, a]] -= wall[k]
+        for first, total in ((0, ions), (rungs, electrons)):
+            if k + 1 < rungs:
+                g = rungs / total
+                i, j = first + k, first + k + 1
+                matrix[[i, j], [i, j]] += g
+                matrix[[i, j], [j, i]] -= g
+    matrix[-1, -1] += 1.0  # the potential is that against the end of the electrons' rail
+    current = np.zeros(2 * rungs)
+    current[0], current[-1] = 1.0, -1.0
+    u = np.linalg.solve(matrix, current)
+    return u[0] - u[-1] + (ions + electrons) / (2 * rungs)  # half a rung before the first and after the last wall
+
+
+def test_a_transmission_line_is_a_ladder_of_many_rungs():
+    s, values = 1j * np.array([1e-2, 1.0, 30.0]), (40.0, 15.0, 90.0, 3e-3, 0.85)
+    line = np.asarray(TL(*values).impedance(jnp.asarray(s.imag)))
+    errors = []
+    for rungs in (50, 100):  # midpoint rungs: the error falls by four as their number doubles
+        found = np.array([ladder(*values, one, rungs) for one in s])
+        errors.append(np.max(np.abs(found - line) / np.abs(line)))
+    assert errors[1] < 4e-5
+    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.05)
+
+
+def test_a_rail_without_loss_and_a_wall_without_reaction_are_limits_of_the_transmission_line():
+    omega = jnp.asarray(OMEGA)
+    reacting = TLR(40.0, 90.0, 3e-3, 0.85).impedance(omega)
+    np.testing.assert_allclose(TL(40.0, 1e-12, 90.0, 3e-3, 0.85).impedance(omega), reacting, rtol=1e-10)
+    blocked = TLQ(40.0, 3e-3, 0.85).impedance(omega)
+    np.testing.assert_allclose(TLR(40.0, 1e15, 3e-3, 0.85).impedance(omega), blocked, rtol=1e-8)
+    slow = TLR(40.0, 90.0, 3e-3, 0.85).impedance(jnp.asarray([1e-12]))
+    root = np.sqrt(40.0 / 90.0)
+    np.testing.assert_allclose(slow.real, 40.0 / (root * np.tanh(root)), rtol=1e-9)
 
 
 def test_a_cpe_with_exponent_one_is_a_capacitor():
@@ -142,4 +193,5 @@ def test_every_element_is_passive_and_has_a_derivative_like_its_differences(kind
     for k, value in enumerate(start):
         step = 1e-5 * float(value)  # central difference: error of order step^2 = 1e-10, rounding 1e-16 / 1e-5
         up, down = (model.impedance(start.at[k].add(sign * step), omega) for sign in (1, -1))
-        np.testing.assert_allclose(exact[:, k], (up - down) / (2 * step), rtol=1e-7)
+        rounding = 3e-11 * float(abs(up).max()) / float(value)
+        np.testing.assert_allclose(exact[:, k], (up - down) / (2 * step), rtol=1e-7, atol=rounding)

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ionics.fitting import leastsquares
 from ionics.fitting.circuits import CPE, C, R
 from ionics.fitting.leastsquares import fit, fit_series
 from ionics.fitting.model import AbstractModel, CircuitModel, Free, LeafModel, Parameter
 from ionics.fitting.notation import parse
+from ionics.fitting.problem import linearised
 from ionics.fitting.spectrum import DataError, Spectrum
 
 FREQUENCY = np.logspace(6, -1, 43)
@@ -68,14 +68,12 @@ def test_the_summary_leads_with_the_verdict_and_chi_squared(noisy):
     assert noisy.as_dict()["parameters"]["R1"]["unit"] == "ohm"
 
 
-def test_the_jacobian_is_that_of_differences():
-    data = leastsquares._data(synthetic(parse("R0-p(R1,CPE1)-CPE2", TRUTH), noise=0.01), "modulus")
-    is_log = jnp.asarray([p.scale == "log" for p in MODEL.parameters])
-    at = jnp.asarray([np.log(TRUTH[p.name]) if p.scale == "log" else TRUTH[p.name] for p in MODEL.parameters])
-    _, exact = leastsquares._linearised(MODEL, data, is_log, at)
+def test_the_jacobian_is_that_of_differences(noisy):
+    at = jnp.asarray(noisy.posed.unknowns.inner(np.array([TRUTH[name] for name in noisy.names])))
+    _, exact = linearised(noisy.posed.problem, at)
     for k in range(len(at)):
         step = 1e-5  # of a logarithm: truncation 1e-10, rounding 1e-11
-        up, down = (leastsquares._residual(MODEL, data, is_log, at.at[k].add(sign * step)) for sign in (1, -1))
+        up, down = (linearised(noisy.posed.problem, at.at[k].add(sign * step))[0] for sign in (1, -1))
         np.testing.assert_allclose(exact[:, k], (up - down) / (2 * step), atol=1e-8)
 
 
@@ -248,3 +246,10 @@ def test_equal_arcs_are_named_by_the_nearest_start():
     spectrum = synthetic(truth)
     assert fit(CircuitModel(truth), spectrum, starts=16)["R0"] == pytest.approx(1e3, rel=1e-6)
     assert fit(CircuitModel(exchanged), spectrum, starts=16)["R0"] == pytest.approx(5e2, rel=1e-6)
+
+
+def test_resistors_of_very_different_size_are_still_said_to_be_determined_as_a_sum():
+    spectrum = synthetic(R(1020.0) + (R(100.0) | C(1e-6)), noise=0.005)
+    start = np.array([20.0, 1000.0, 100.0, 1e-6])
+    result = fit(CircuitModel("R0-R1-p(R2,C2)"), spectrum, start=start, starts=0)
+    assert result.undetermined == ("R0 and R1 are not determined separately by these data: only their sum R0 + R1 is",)

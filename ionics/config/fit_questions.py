@@ -1,0 +1,245 @@
+"""What `ionics fit` is asked: which spectra, which model, what is free, and what is to be said about it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from ionics.config.model import Mapping, or_word, wrong
+from ionics.config.quantities import (
+    Area,
+    Frequency,
+    Inductance,
+    Length,
+    PositiveRatio,
+    Pressure,
+    Resistance,
+    Share,
+    Temperature,
+    Time,
+    Written,
+)
+
+WEIGHTINGS = ("modulus", "fitted", "repeated")
+
+
+class Weighting(Mapping):
+    """Errors of the data."""
+
+    sigma: Resistance | None = Field(None, description="The same for every point.", examples=["0.5 ohm"])
+    relative: PositiveRatio | None = Field(None, description="A share of |Z|.", examples=["1 %"])
+
+    @model_validator(mode="after")
+    def _one_of_two(self):
+        if (self.sigma is None) == (self.relative is None):
+            raise wrong("one kind of weighting", "modulus, fitted, repeated, {sigma: 0.5 ohm} or {relative: 1 %}")
+        return self
+
+    @classmethod
+    def _prepare(cls, data):
+        if isinstance(data, str):
+            raise wrong("unknown weighting", "write modulus, {sigma: 0.5 ohm} or {relative: 1 %}")
+        return data
+
+
+class Geometry(Mapping):
+    """Of the sample: ohm -> S/cm, F/cm^2."""
+
+    area: Area = Field(description="Of one electrode.", examples=["0.5 cm^2"])
+    thickness: Length = Field(description="Between the electrodes.", examples=["0.75 mm"])
+
+
+class Prior(Mapping):
+    """What is known of a parameter before the data: a normal distribution of it, or of its logarithm."""
+
+    value: Written = Field(description="The most likely one.", examples=["10 ohm"])
+    error: Written | None = Field(None, description="One standard deviation, on a linear scale.", examples=["2 ohm"])
+    factor: float | None = Field(None, description="One standard deviation, on a log scale.", gt=1, examples=[1.5])
+
+    @model_validator(mode="after")
+    def _one_of_two(self):
+        if (self.error is None) == (self.factor is None):
+            raise wrong("one kind of spread", "{value: 10 ohm, factor: 1.5} (log scale) or {value: 0.9, error: 0.05}")
+        return self
+
+
+class Arrhenius(Mapping):
+    """ln value = ln value_ref -+ Ea/k (1/T - 1/T_ref)."""
+
+    reference: Temperature | None = Field(None, description="Where the value is stated; by default amid the series.")
+    times_temperature: bool = Field(False, description="The line is that of value times T, as for conductivities.")
+
+
+class Along(Mapping):
+    """Straight between knots of one condition."""
+
+    state_of_charge: list[Share] | None = Field(None, examples=["[0, 0.5, 1]"])
+    pressure: list[Pressure] | None = Field(None, examples=["[10 MPa, 50 MPa]"])
+    temperature: list[Temperature] | None = Field(None, examples=["[250 K, 300 K]"])
+    cycle: list[float] | None = Field(None, examples=["[1, 50, 100]"])
+    time: list[Time] | None = Field(None, examples=["[0 s, 1 h]"])
+
+    @model_validator(mode="after")
+    def _one_of_them(self):
+        if len(self.model_fields_set) != 1:
+            raise wrong("knots of one condition", "e.g. {state_of_charge: [0, 0.5, 1]}")
+        return self
+
+
+def _across(data: Any) -> str:
+    if isinstance(data, str):
+        return "word"
+    return "arrhenius" if isinstance(data, dict) and not set(data) - set(Arrhenius.model_fields) else "along"
+
+
+Across = Annotated[
+    Annotated[Literal["shared", "each", "arrhenius"], Tag("word")]
+    | Annotated[Arrhenius, Tag("arrhenius")]
+    | Annotated[Along, Tag("along")],
+    Discriminator(_across),
+]
+
+
+class FreeParameter(Mapping):
+    """Where a parameter starts, how far it may go, what is known of it, and how it runs through a series."""
+
+    start: Written | None = Field(None, examples=["10 ohm"])
+    bounds: tuple[Written, Written] | None = Field(None, examples=["[1 ohm, 1e4 ohm]"])
+    scale: Literal["log", "linear"] | None = Field(None, description="On which it is searched; log, except exponents.")
+    fixed: Written | None = Field(None, description="Held at this value instead.", examples=["10 ohm"])
+    prior: Prior | None = Field(None, description="What is known of it already.")
+    tied: list[str] = Field([], description="Other paths of the stack that take the same value.")
+    across: Across | None = Field(
+        None, description="In a series: shared, each, arrhenius, or knots of a condition; spectra are fitted together.",
+        examples=["arrhenius", "{state_of_charge: [0, 0.5, 1]}"],
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _in_order(self):
+        if self.fixed is not None and self.model_fields_set - {"fixed"}:
+            raise wrong("a parameter that is held has nothing else", "delete fixed, or all others", "fixed")
+        if self.bounds is None:
+            return self
+        low, high = self.bounds
+        if low.unit != high.unit or (self.start and self.start.unit != low.unit):
+            raise wrong("start and bounds have different dimensions", "the same unit for all", "bounds")
+        if low.value >= high.value:
+            raise wrong("the lower bound is not below the upper", "[lower, upper]", "bounds")
+        if self.scale == "log" and low.value <= 0:
+            raise wrong("a logarithmic scale needs positive bounds", "positive bounds, or scale: linear", "bounds")
+        if self.start and not low.value <= self.start.value <= high.value:
+            raise wrong("outside its bounds", f"between {low.text} and {high.text}", "start")
+        return self
+
+
+class Series(Mapping):
+    """What differs between the spectra: from the names of the files, from a table, or from the files themselves."""
+
+    temperature: str | None = Field(
+        None, description="Regular expression for the file name, one group.", examples=["-(\\d+)deg"]
+    )
+    unit: Literal["K", "degC", "degF"] = Field("K", description="Of that number.")
+    pattern: str | None = Field(
+        None, description="Regular expression with named groups: temperature, state_of_charge, pressure, cycle, time.",
+        examples=["SoC(?P<state_of_charge>\\d+)_(?P<temperature>-?\\d+)degC"],
+    )  # fmt: skip
+    units: dict[str, str] = Field({}, description="Of the groups.", examples=["{temperature: degC}"])
+    table: str | None = Field(None, description="CSV with the columns file, temperature[degC], ...")
+
+    @model_validator(mode="after")
+    def _one_way(self):
+        if len([way for way in (self.temperature, self.pattern, self.table) if way is not None]) > 1:
+            raise wrong("two ways to name the conditions", "temperature, pattern or table", "pattern")
+        for key, text in (("temperature", self.temperature), ("pattern", self.pattern)):
+            if text is None:
+                continue
+            try:
+                found = re.compile(text)
+            except re.error as error:
+                raise wrong(f"not a regular expression: {error}", "e.g. -(\\d+)deg", key) from None
+            if key == "temperature" and found.groups != 1:
+                raise wrong(f"{found.groups} groups; the number needs one", "e.g. -(\\d+)deg", key)
+        return self
+
+    @property
+    def groups(self) -> tuple[str | None, dict[str, str]]:
+        """The pattern with named groups, and their units."""
+        if self.temperature is None:
+            return self.pattern, self.units
+        at = re.search(r"(?<!\\)\((?!\?)", self.temperature)
+        named = "(?P<temperature>" if at else ""
+        start = at.start() if at else 0
+        return self.temperature[:start] + named + self.temperature[start + 1 :], {"temperature": self.unit}
+
+
+class Posterior(Mapping):
+    """How the posterior is sampled; needs the extra `bayes`."""
+
+    draws: int = Field(1000, description="Of each chain.", ge=10, le=1_000_000)
+    warmup: int = Field(500, ge=10, le=1_000_000)
+    chains: int = Field(4, ge=1, le=1000)
+
+
+class Corrections(Mapping):
+    """What is taken off the measured impedance."""
+
+    inductance: Inductance | Literal["estimated"] | None = Field(
+        None, description="Of cables, in series; `estimated`: from the high frequencies.", examples=["1 uH"]
+    )
+    resistance: Resistance | None = Field(None, description="Of cables, in series.", examples=["0.2 ohm"])
+
+
+class Fit(Mapping):
+    """What `ionics fit` does with measured spectra."""
+
+    data: str | None = Field(None, description="A file, a folder or a pattern; or --data.")
+    columns: list[str] | None = Field(None, description="Names of the columns.", examples=["[f, zre, zim]"])
+    frequency_range: tuple[Frequency, Frequency] | None = Field(None, examples=["[0.1 Hz, 1 MHz]"])
+    geometry: Geometry | None = None
+    model: Literal["circuit", "stack"] = Field("circuit", examples=["circuit"])
+    circuit: str | None = Field(None, description="E.g. R0-p(R1,CPE1)-CPE2.", examples=["R0-p(R1,CPE1)-CPE2"])
+    weighting: or_word(WEIGHTINGS, Weighting) = Field(
+        "modulus",
+        description="How much each point counts: by 1/|Z|, by an error model fitted to what Kramers-Kronig leaves, "
+        "by repeated sweeps, or as given.",
+    )
+    starts: int = Field(64, description="Random starts.", ge=1, le=100_000)
+    free: dict[str, FreeParameter] = Field({}, description="Circuit parameters, or dotted paths into the stack.")
+    robust: bool = Field(False, description="Points far from the model count less.")
+    series: Series | None = Field(None, description="For a folder of files.")
+    together: bool = Field(
+        False, description="One fit of all spectra; parameters are shared unless `across` says else."
+    )
+    corrections: Corrections | None = Field(None, description="Of cables.")
+    consistency: bool = Field(True, description="Test each spectrum by Kramers and Kronig.")
+    relaxation_times: bool = Field(False, description="Also their distribution, which needs no model.")
+    profiles: bool | list[str] = Field(False, description="Profile likelihoods: intervals that need no symmetry.")
+    posterior: Posterior | None = Field(None, description="Sample it, by Hamiltonian Monte Carlo.")
+    arrhenius: list[str] = Field([], description="Activation energies of these are reported.", examples=["[R1]"])
+
+    @model_validator(mode="after")
+    def _complete(self):
+        if self.frequency_range and self.frequency_range[0] >= self.frequency_range[1]:
+            raise wrong("the first frequency is not below the second", "[lowest, highest]", "frequency_range")
+        if self.model == "circuit" and self.circuit is None:
+            raise wrong("required key missing", "write e.g. circuit: R0-p(R1,CPE1)-CPE2", "circuit")
+        if self.model == "stack" and self.circuit is not None:
+            raise wrong("not used by model stack", "delete it, or model: circuit", "circuit")
+        if self.model == "stack" and not self.free:
+            raise wrong(
+                "required key missing: nothing to fit",
+                "write e.g. free: {stack.layers.NAME.carriers.Li+.conductivity: {bounds: [1e-6 S/m, 1 S/m]}}",
+                "free",
+            )
+        if self.arrhenius and self.series is None:
+            raise wrong("activation energies need a series of temperatures", "add series", "arrhenius")
+        if self.joint and self.series is None:
+            raise wrong("only a series has parameters across spectra", "add series", "together")
+        return self
+
+    @property
+    def joint(self) -> bool:
+        """Whether all spectra are fitted at once."""
+        return self.together or any(free.across is not None for free in self.free.values())

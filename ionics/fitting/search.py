@@ -1,0 +1,106 @@
+"""Many searches, from many starts and of many problems, through one compiled function of fixed width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from ionics.fitting.levenberg import CODES, CONVERGED, NONFINITE, RUNNING, Box, Search, advance, begin
+from ionics.fitting.problem import Problem
+
+WIDTH = 256  # searches that go on together
+ROUND = 16  # steps after which those that ended make room
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where searches ended; the first axis is that of the searches."""
+
+    at: Float[np.ndarray, "search unknown"]
+    cost: Float[np.ndarray, " search"]  # infinite where nothing finite was met
+    code: Int[np.ndarray, " search"]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(CODES[code] for code in self.code)
+
+    @property
+    def converged(self) -> np.ndarray:
+        return self.code == CONVERGED
+
+    def of(self, chosen) -> Ends:
+        """Some of them."""
+        return Ends(self.at[chosen], self.cost[chosen], self.code[chosen])
+
+
+def search(
+    problems: Sequence[Problem],
+    which: Int[np.ndarray, " search"],
+    starts: Float[np.ndarray, "search unknown"],
+    boxes: Box,
+    iterations: int,
+    tell: Callable[[float], None] | None = None,
+) -> Ends:
+    """Search from every start, of problem which[k], in boxes (leaves with a first axis `search`).
+
+    The problems have the same shape. Up to WIDTH searches run as one batch; where there are more, those that have
+    ended give their place to others every ROUND steps. tell(share of the searches that are done) is called then.
+    """
+    together = len(problems) == 1
+    merged = problems[0] if together else jax.tree.map(_stacked, *problems)
+    count, width = len(starts), min(len(starts), WIDTH)
+    steps = iterations if count <= width else ROUND
+    at, cost, code = np.array(starts, float), np.full(count, np.inf), np.zeros(count, int)
+    waiting, places = list(range(count)), np.full(width, -1)
+    lanes, done = None, 0
+    while waiting or np.any(places >= 0):
+        free = np.flatnonzero(places < 0)
+        fresh = free[: len(waiting)]
+        places[fresh] = [waiting.pop(0) for _ in fresh]
+        who = np.where(places >= 0, places, places.max())  # idle lanes repeat one; nothing reads them
+        own, box = jnp.asarray(which[who]), jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[who]), boxes)
+        if len(fresh):
+            begun = _begin(merged, together, own, jnp.asarray(at[who]), box)
+            is_fresh = np.isin(np.arange(width), fresh)
+            lanes = begun if lanes is None else jax.tree.map(partial(_renewed, is_fresh), lanes, begun)
+        lanes = _advance(merged, together, own, lanes, box, steps, iterations)
+        ended = np.flatnonzero((np.asarray(lanes.code) != RUNNING) & (places >= 0))
+        out = places[ended]
+        at[out], cost[out], code[out] = (np.asarray(x)[ended] for x in (lanes.at, lanes.cost, lanes.code))
+        places[ended] = -1
+        done += len(ended)
+        if tell is not None:
+            tell(done / count)
+    return Ends(at, np.where(code == NONFINITE, np.inf, cost), code)
+
+
+def _stacked(*leaves):
+    return jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0]
+
+
+def _one(problems: Problem, together: bool, own) -> Problem:
+    return problems if together else jax.tree.map(lambda leaf: leaf[own] if eqx.is_array(leaf) else leaf, problems)
+
+
+@eqx.filter_jit
+def _begin(problems, together: bool, which, at, boxes) -> Search:
+    return jax.vmap(lambda own, at, box: begin(_one(problems, together, own).linearised, at, box))(which, at, boxes)
+
+
+@eqx.filter_jit
+def _advance(problems, together: bool, which, lanes, boxes, steps: int, iterations: int) -> Search:
+    def one(own, lane, box):
+        return advance(_one(problems, together, own).linearised, lane, box, steps, iterations)
+
+    return jax.vmap(one)(which, lanes, boxes)
+
+
+def _renewed(is_fresh, old, new):
+    return jnp.where(is_fresh.reshape(-1, *[1] * (old.ndim - 1)), new, old)
