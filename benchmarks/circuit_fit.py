@@ -29,10 +29,10 @@ import numpy as np
 jax.config.update("jax_enable_x64", True)
 
 from ionics.fitting import leastsquares  # noqa: E402
+from ionics.fitting.files.readers import read_spectrum  # noqa: E402
 from ionics.fitting.leastsquares import fit  # noqa: E402
 from ionics.fitting.model import CircuitModel  # noqa: E402
 from ionics.fitting.notation import parse  # noqa: E402
-from ionics.fitting.readers import read_spectrum  # noqa: E402
 from ionics.fitting.spectrum import Spectrum  # noqa: E402
 
 CIRCUIT = "R0-p(R1,C1)-p(R2-Wo1,C2)"

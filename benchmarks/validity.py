@@ -29,8 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ionics.fitting.kramers_kronig import kramers_kronig, kramers_kronig_series
-from ionics.fitting.relaxation_times import distribution_of_relaxation_times, relaxation_times_series
+from ionics.fitting.checks.kramers_kronig import kramers_kronig, kramers_kronig_series
+from ionics.fitting.relaxation.relaxation_times import distribution_of_relaxation_times, relaxation_times_series
 from ionics.fitting.spectrum import Spectrum
 
 NUMBER = 148

@@ -15,9 +15,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from ionics.constants import FARADAY  # noqa: E402
-from ionics.fitting.design import Timing, design  # noqa: E402
-from ionics.fitting.grains import half_grain, remeshed, spectrum_model  # noqa: E402
-from ionics.fitting.information import Condition  # noqa: E402
+from ionics.fitting.ceramics.grains import half_grain, remeshed, spectrum_model  # noqa: E402
+from ionics.fitting.design.information import Condition  # noqa: E402
+from ionics.fitting.design.plan import Timing, design  # noqa: E402
 from ionics.fitting.model import CircuitModel  # noqa: E402
 from ionics.laws import Arrhenius  # noqa: E402
 from ionics.plots.design import plot_design  # noqa: E402

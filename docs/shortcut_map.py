@@ -20,9 +20,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from ionics.constants import AVOGADRO, FARADAY, GAS  # noqa: E402
-from ionics.fitting import depletion  # noqa: E402
-from ionics.fitting.ceramics import LOW  # noqa: E402
-from ionics.fitting.grains import answer, half_grain, remeshed  # noqa: E402
+from ionics.fitting.ceramics import depletion  # noqa: E402
+from ionics.fitting.ceramics.arcs import LOW  # noqa: E402
+from ionics.fitting.ceramics.grains import answer, half_grain, remeshed  # noqa: E402
 from ionics.laws import Constant  # noqa: E402
 from ionics.transport.stack import Carrier, Material, Species, debye_length, neutral_charge  # noqa: E402
 from ionics.transport.statistics import Dilute  # noqa: E402

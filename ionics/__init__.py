@@ -17,10 +17,10 @@ _PUBLIC = {
     "Study": ("ionics.config.study", "Study"),
     "open_result": ("ionics.report", "open_result"),
     "write_result": ("ionics.report", "write_result"),
-    "read_spectrum": ("ionics.fitting.readers", "read_spectrum"),
-    "read_spectra": ("ionics.fitting.readers", "read_spectra"),
-    "read_series": ("ionics.fitting.folder", "read_series"),
-    "read_cycling": ("ionics.fitting.cycling", "read_cycling"),
+    "read_spectrum": ("ionics.fitting.files.readers", "read_spectrum"),
+    "read_spectra": ("ionics.fitting.files.readers", "read_spectra"),
+    "read_series": ("ionics.fitting.files.folder", "read_series"),
+    "read_cycling": ("ionics.fitting.files.cycling", "read_cycling"),
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -43,7 +43,7 @@ ONLY_IN = {  # outside package -> where it may be imported
     "matplotlib": {"plots"},
     "xarray": {
         "results", "fit_results", "timeline", "summary", "plots", "report", "config.study", "config.fits",
-        "fitting.spectrum", "fitting.cycling", "fitting.datasets", "fitting.design",
+        "fitting.spectrum", "fitting.files.cycling", "fitting.datasets", "fitting.design.plan",
     },
     "ase": {"interfaces"},
     "pymatgen": {"interfaces"},

@@ -9,10 +9,10 @@ import numpy as np
 
 from ionics.config.fit_questions import Corrections, Fit
 from ionics.config.schema import Config
-from ionics.fitting.corrections import estimate_inductance, without_series
-from ionics.fitting.error_models import fit_error_model, repeated_error
-from ionics.fitting.folder import read_series
-from ionics.fitting.kramers_kronig import kramers_kronig_series
+from ionics.fitting.checks.corrections import estimate_inductance, without_series
+from ionics.fitting.checks.error_models import fit_error_model, repeated_error
+from ionics.fitting.checks.kramers_kronig import kramers_kronig_series
+from ionics.fitting.files.folder import read_series
 from ionics.fitting.leastsquares import Weighting
 from ionics.fitting.spectrum import DataError, Spectrum
 

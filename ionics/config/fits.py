@@ -15,14 +15,14 @@ from ionics.config.fit_questions import Fit
 from ionics.config.fitted import fitted
 from ionics.config.schema import Config
 from ionics.fitting import derived
+from ionics.fitting.checks.kramers_kronig import LEAST_POINTS, kramers_kronig_series
 from ionics.fitting.circuits import CPE, AbstractCircuit, Parallel, R
 from ionics.fitting.derived import Measured
-from ionics.fitting.kramers_kronig import LEAST_POINTS, kramers_kronig_series
 from ionics.fitting.leastsquares import fit_series, fit_together
 from ionics.fitting.model import AbstractModel, CircuitModel
 from ionics.fitting.posterior import sample
 from ionics.fitting.profile import profiles
-from ionics.fitting.relaxation_times import relaxation_times_series
+from ionics.fitting.relaxation.relaxation_times import relaxation_times_series
 from ionics.fitting.result import Estimates, FitResult
 from ionics.fitting.spectrum import Spectrum
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ionics.fitting.chains import relaxations, time_constants
+from ionics.fitting.checks.chains import relaxations, time_constants
 from ionics.fitting.spectrum import Spectrum
 
 KINDS = ("arcs", "warburg", "randles", "gerischer", "inductive", "blocking", "diffusion", "open")

@@ -6,11 +6,11 @@ import pytest
 from scipy.integrate import quad
 
 from ionics.constants import FARADAY, GAS
-from ionics.fitting import barrier, ceramics, depletion
-from ionics.fitting.barrier import Found, NoBarrier, compare, match
-from ionics.fitting.ceramics import Arcs, barrier_of_resistances, barrier_of_times, bricks, debye, trend
-from ionics.fitting.derived import Geometry, Measured, propagate
-from ionics.fitting.grains import (
+from ionics.fitting.ceramics import arcs as ceramics
+from ionics.fitting.ceramics import barrier, depletion
+from ionics.fitting.ceramics.arcs import Arcs, barrier_of_resistances, barrier_of_times, bricks, debye, trend
+from ionics.fitting.ceramics.barrier import Found, NoBarrier, compare, match
+from ionics.fitting.ceramics.grains import (
     CHARGE,
     CORE,
     GRAIN,
@@ -22,9 +22,10 @@ from ionics.fitting.grains import (
     spectrum,
     spectrum_model,
 )
+from ionics.fitting.derived import Geometry, Measured, propagate
+from ionics.fitting.files.readers import read_spectrum
 from ionics.fitting.leastsquares import fit
 from ionics.fitting.model import CircuitModel
-from ionics.fitting.readers import read_spectrum
 from ionics.fitting.spectrum import DataError, Spectrum
 from ionics.laws import Constant
 from ionics.transport.stack import (

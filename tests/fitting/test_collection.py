@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ionics.fitting.cycling import read_cycling
-from ionics.fitting.rates import read_rate_table
-from ionics.fitting.readers import read_spectra
+from ionics.fitting.files.cycling import read_cycling
+from ionics.fitting.files.rates import read_rate_table
+from ionics.fitting.files.readers import read_spectra
 from ionics.fitting.spectrum import DataError
 
 PAGE = Path(__file__).parents[2] / "docs" / "files.md"

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from ionics.fitting.cycling import Cycling, read_cycling
-from ionics.fitting.rates import read_rate_table
+from ionics.fitting.files.cycling import Cycling, read_cycling
+from ionics.fitting.files.rates import read_rate_table
 from ionics.fitting.spectrum import DataError
 
 TIME = np.arange(12.0)

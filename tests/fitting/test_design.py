@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ionics.fitting import optimal
 from ionics.fitting.circuits import R
-from ionics.fitting.design import Timing, design
-from ionics.fitting.information import Condition, rows, unknowns
+from ionics.fitting.design import optimal
+from ionics.fitting.design.information import Condition, rows, unknowns
+from ionics.fitting.design.plan import Timing, design
 from ionics.fitting.leastsquares import fit
 from ionics.fitting.model import AbstractModel, CircuitModel, Parameter
 from ionics.fitting.spectrum import Spectrum

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ionics.fitting.corrections import estimate_inductance, without_fixture, without_series
-from ionics.fitting.error_models import ErrorModel, fit_error_model, modulus_error, repeated_error
-from ionics.fitting.kramers_kronig import kramers_kronig_series
+from ionics.fitting.checks.corrections import estimate_inductance, without_fixture, without_series
+from ionics.fitting.checks.error_models import ErrorModel, fit_error_model, modulus_error, repeated_error
+from ionics.fitting.checks.kramers_kronig import kramers_kronig_series
 from ionics.fitting.spectrum import DataError, Spectrum
 
 from .random_circuits import noisy

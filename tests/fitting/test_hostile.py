@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ionics.fitting import readers
-from ionics.fitting.cycling import read_cycling
-from ionics.fitting.readers import read_spectra, read_spectrum
-from ionics.fitting.source import LIMIT
+from ionics.fitting.files import readers
+from ionics.fitting.files.cycling import read_cycling
+from ionics.fitting.files.readers import read_spectra, read_spectrum
+from ionics.fitting.files.source import LIMIT
 from ionics.fitting.spectrum import DataError, Spectrum
 
 TEXT = "freq,re,im\n1000,10.5,-1.25\n100,12,-6\n10,20,-9.5\n1,30.25,-2\n"

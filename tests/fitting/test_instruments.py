@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from ionics.fitting.readers import read_spectra, read_spectrum
+from ionics.fitting.files.readers import read_spectra, read_spectrum
 from ionics.fitting.spectrum import DataError
 
 MEASURED = {  # file -> spectra, points in the first, highest frequency, first impedance

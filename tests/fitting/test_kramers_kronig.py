@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ionics.fitting.kramers_kronig import kramers_kronig, kramers_kronig_series
+from ionics.fitting.checks.kramers_kronig import kramers_kronig, kramers_kronig_series
 from ionics.fitting.spectrum import DataError, Spectrum
 
 from .random_circuits import consistent, drifting, noisy

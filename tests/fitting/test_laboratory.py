@@ -12,9 +12,9 @@ import pytest
 
 from ionics.fitting.circuits import CPE, R
 from ionics.fitting.derived import Geometry, Measured, arrhenius, hsu_mansfeld, propagate
+from ionics.fitting.files.readers import read_spectrum
 from ionics.fitting.leastsquares import fit, fit_series
 from ionics.fitting.model import CircuitModel
-from ionics.fitting.readers import read_spectrum
 
 
 def test_a_cold_electrolyte_pellet_is_a_resistance_an_arc_and_a_blocking_electrode(laboratory):

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from ionics.fitting.readers import read_spectra, read_spectrum
+from ionics.fitting.files.readers import read_spectra, read_spectrum
 from ionics.fitting.spectrum import DataError, Spectrum
 
 FREQUENCY = [1000.0, 100.0, 10.0, 1.0]
@@ -175,7 +175,7 @@ def test_a_spectrum_made_by_hand_is_checked_too():
 
 def test_reading_needs_no_heavy_library():
     heavy = ("jax", "scipy", "xarray", "pandas", "polars", "fastnda", "python_calamine")
-    code = "import sys, ionics.fitting.cycling, ionics.fitting.folder, ionics.fitting.rates; "
+    code = "import sys, ionics.fitting.files.cycling, ionics.fitting.files.folder, ionics.fitting.files.rates; "
     code += f"print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from matplotlib.figure import Figure
 
-from ionics.fitting.kramers_kronig import kramers_kronig
-from ionics.fitting.relaxation_times import relaxation_times_series
+from ionics.fitting.checks.kramers_kronig import kramers_kronig
+from ionics.fitting.relaxation.relaxation_times import relaxation_times_series
 from ionics.fitting.spectrum import Spectrum
 from ionics.plots.relaxation import plot_drt, plot_kramers_kronig
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ionics.fitting.kramers_kronig import kramers_kronig
-from ionics.fitting.relaxation_times import distribution_of_relaxation_times, relaxation_times_series
+from ionics.fitting.checks.kramers_kronig import kramers_kronig
+from ionics.fitting.relaxation.relaxation_times import distribution_of_relaxation_times, relaxation_times_series
+from ionics.fitting.relaxation.tikhonov import optimum, roughness, samples
 from ionics.fitting.spectrum import DataError, Spectrum
-from ionics.fitting.tikhonov import optimum, roughness, samples
 
 from .random_circuits import noisy
 

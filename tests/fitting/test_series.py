@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from ionics.fitting.folder import convert, read_series
+from ionics.fitting.files.folder import convert, read_series
 from ionics.fitting.spectrum import DataError, Spectrum
 
 TEXT = "freq,re,im\n1000,10.5,-1.25\n100,12,-6\n10,20,-9.5\n1,30.25,-2\n"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
-from ionics.fitting.chains import relaxations, time_constants
+from ionics.fitting.checks.chains import relaxations, time_constants
 
 PER_DECADE = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 3.5)  # time constants: more than 3 add nothing but noise
 SEARCH = 2.5  # time constants a decade while outliers are looked for

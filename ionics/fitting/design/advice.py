@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ionics.fitting.design import Design
+    from ionics.fitting.design.plan import Design
 
 MOST = 0.8  # share of the information that a sentence calls most
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ionics.fitting.columns import CYCLING, Column
+from ionics.fitting.files.columns import CYCLING, Column
+from ionics.fitting.files.table import Table
 from ionics.fitting.spectrum import DataError, Unrecognised
-from ionics.fitting.table import Table
 
 CLOCK = re.compile(r"(?:(\d+)(?:d| days?,)?\s+)?(\d+):(\d\d):(\d\d(?:[.,]\d*)?)")  # days, hours, minutes, seconds
 POSITIONS = ("time", "voltage", "current")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ionics.fitting.sheets import is_workbook, sheets
-from ionics.fitting.source import open_source
+from ionics.fitting.files.sheets import is_workbook, sheets
+from ionics.fitting.files.source import open_source
+from ionics.fitting.files.table import is_number
 from ionics.fitting.spectrum import DataError
-from ionics.fitting.table import is_number
 
 COULOMB_PER_KG = 3600.0  # of one mAh/g
 PAIRS = ({"rate", "capacity"}, {"capacity", "voltage"})

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ionics.fitting.source import Source
+from ionics.fitting.files.source import Source
+from ionics.fitting.files.table import Table
 from ionics.fitting.spectrum import DataError
-from ionics.fitting.table import Table
 
 HEAD = 12  # bytes before the first number
 POINT = 4 * 8 + 2  # bytes a point

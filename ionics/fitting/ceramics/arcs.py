@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
-from ionics.fitting import depletion
+from ionics.fitting.ceramics import depletion
 from ionics.fitting.derived import Geometry, Measured, hsu_mansfeld
 from ionics.fitting.model import CircuitModel
 from ionics.fitting.notation import parameter_name

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ionics.fitting.readers import read_spectra
-from ionics.fitting.source import open_source
+from ionics.fitting.files.readers import read_spectra
+from ionics.fitting.files.source import open_source
+from ionics.fitting.files.table import find_delimiter, split
 from ionics.fitting.spectrum import CONDITIONS, DataError, Spectrum, Unrecognised
-from ionics.fitting.table import find_delimiter, split
 
 UNITS = {  # condition -> unit -> (offset, factor): SI is (value + offset) * factor
     "temperature": {"K": (0.0, 1.0), "degC": (273.15, 1.0), "degF": (459.67, 1 / 1.8)},

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
+from ionics.fitting.files.table import Table
 from ionics.fitting.spectrum import DataError
-from ionics.fitting.table import Table
 
 
 def separate(

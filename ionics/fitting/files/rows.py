@@ -6,11 +6,11 @@ import re
 
 import numpy as np
 
-from ionics.fitting.loops import remarks
-from ionics.fitting.measured import Options
-from ionics.fitting.source import Source, open_source
+from ionics.fitting.files.loops import remarks
+from ionics.fitting.files.measured import Options
+from ionics.fitting.files.source import Source, open_source
+from ionics.fitting.files.table import Table, fill, find_delimiter, is_number, split
 from ionics.fitting.spectrum import DataError, Spectrum
-from ionics.fitting.table import Table, fill, find_delimiter, is_number, split
 
 PART = re.compile(r"(-?)(Re|Im)\(Z\)[\s_@]*(\d[\d.]*(?:[eE][+-]?\d+)?)(?:\s*Hz)?")
 CYCLE = re.compile(r"cycle[\s_]*(?:nr|no|number|index)?\.?", re.IGNORECASE)

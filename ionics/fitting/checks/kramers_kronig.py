@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex
 
-from ionics.fitting.consistency import REPRESENTATIONS, SHARE, Consistency, analyse, outliers
+from ionics.fitting.checks.consistency import REPRESENTATIONS, SHARE, Consistency, analyse, outliers
 from ionics.fitting.spectrum import DataError, Spectrum
 
 SIGNIFICANCE = 0.005  # share of good spectra that fail

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from ionics.fitting import optimal
-from ionics.fitting.advice import sentences
+from ionics.fitting.design import optimal
+from ionics.fitting.design.advice import sentences
+from ionics.fitting.design.information import Condition, Unknowns, rows, unknowns
 from ionics.fitting.identify import identify
-from ionics.fitting.information import Condition, Unknowns, rows, unknowns
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,8 +10,8 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
+from ionics.fitting.files.table import read_text
 from ionics.fitting.spectrum import DataError
-from ionics.fitting.table import read_text
 
 LIMIT = 100_000_000  # bytes; text takes about twenty times its size of memory while it is read
 UNPACKED = 5 * LIMIT  # bytes of a compressed file when it is unpacked

@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from ionics.fitting.biologic import MARK, mpr_table
-from ionics.fitting.columns import CYCLING, IMPEDANCE, Vocabulary
-from ionics.fitting.layout import lines_table, text_tables
-from ionics.fitting.measured import Options, spectra_of
-from ionics.fitting.neware import is_neware, neware_table
-from ionics.fitting.rows import spectra_in_rows
-from ionics.fitting.sheets import as_lines, is_workbook, sheets
-from ionics.fitting.source import Source, open_source
+from ionics.fitting.files.biologic import MARK, mpr_table
+from ionics.fitting.files.columns import CYCLING, IMPEDANCE, Vocabulary
+from ionics.fitting.files.layout import lines_table, text_tables
+from ionics.fitting.files.measured import Options, spectra_of
+from ionics.fitting.files.neware import is_neware, neware_table
+from ionics.fitting.files.rows import spectra_in_rows
+from ionics.fitting.files.sheets import as_lines, is_workbook, sheets
+from ionics.fitting.files.source import Source, open_source
+from ionics.fitting.files.table import Table
+from ionics.fitting.files.zahner import is_ism, ism_table
 from ionics.fitting.spectrum import DataError, Spectrum, Unrecognised
-from ionics.fitting.table import Table
-from ionics.fitting.zahner import is_ism, ism_table
 
 GROUP = "ionics.readers"  # entry points: (path, content) -> list of Spectrum, or None where the file is not theirs
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ionics.fitting.source import Source
+from ionics.fitting.files.source import Source
+from ionics.fitting.files.table import Table
 from ionics.fitting.spectrum import DataError
-from ionics.fitting.table import Table
 
 NAMES = {  # fastnda -> the names of the cycling vocabulary
     "total_time_s": "total_time_s",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ionics.fitting.columns import CARTESIAN, IMPEDANCE, POLAR, UNITS_OF_OHM, Column
-from ionics.fitting.loops import check_once, remarks, separate
-from ionics.fitting.source import Source
+from ionics.fitting.files.columns import CARTESIAN, IMPEDANCE, POLAR, UNITS_OF_OHM, Column
+from ionics.fitting.files.loops import check_once, remarks, separate
+from ionics.fitting.files.source import Source
+from ionics.fitting.files.table import Table
 from ionics.fitting.spectrum import DataError, Spectrum, Unrecognised
-from ionics.fitting.table import Table
 
 CHOSEN = ("frequency", "real", "imaginary")
 

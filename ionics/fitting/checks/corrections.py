@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ionics.fitting.chains import relaxations, time_constants
+from ionics.fitting.checks.chains import relaxations, time_constants
 from ionics.fitting.derived import Measured
 from ionics.fitting.spectrum import DataError, Spectrum
 

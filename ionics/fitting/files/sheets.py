@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 
-from ionics.fitting.source import Source
+from ionics.fitting.files.source import Source
 from ionics.fitting.spectrum import DataError
 
 MOST_CELLS = 1_000_000  # of a sheet

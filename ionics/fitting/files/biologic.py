@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ionics.fitting.source import Source
+from ionics.fitting.files.source import Source
+from ionics.fitting.files.table import Table
 from ionics.fitting.spectrum import DataError
-from ionics.fitting.table import Table
 
 MARK = b"BIO-LOGIC MODULAR FILE\x1a"
 FIRST_MODULE = 52  # bytes from the beginning

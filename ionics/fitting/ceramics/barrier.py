@@ -17,10 +17,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ionics.constants import FARADAY, GAS, VACUUM_PERMITTIVITY
-from ionics.fitting import ceramics, depletion
-from ionics.fitting.ceramics import LOW, Arcs, Barrier, Trend, trend
+from ionics.fitting.ceramics import arcs as ceramics
+from ionics.fitting.ceramics import depletion
+from ionics.fitting.ceramics.arcs import LOW, Arcs, Barrier, Trend, trend
+from ionics.fitting.ceramics.grains import CHARGE, CORE, Answer, Ceramic, answer, remeshed, shares
 from ionics.fitting.derived import Measured
-from ionics.fitting.grains import CHARGE, CORE, Answer, Ceramic, answer, remeshed, shares
 from ionics.fitting.model import Free
 from ionics.transport.equilibrium import NotConverged
 from ionics.transport.flux import Hopping, Immobile

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
-from ionics.fitting.tikhonov import STRENGTHS, evidence, optimum, whiten
+from ionics.fitting.relaxation.tikhonov import STRENGTHS, evidence, optimum, whiten
 
 REFINEMENTS = 2  # of the prior's scale
 BLUR = 3.0  # points of the grid, of what a distribution says about its own scale

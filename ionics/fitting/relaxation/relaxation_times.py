@@ -15,11 +15,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Complex, Float
 
-from ionics.fitting.ends import Problem, end, solve, weighted
-from ionics.fitting.kramers_kronig import grids
-from ionics.fitting.peaks import Peak, find_peaks
+from ionics.fitting.checks.kramers_kronig import grids
+from ionics.fitting.relaxation.ends import Problem, end, solve, weighted
+from ionics.fitting.relaxation.peaks import Peak, find_peaks
+from ionics.fitting.relaxation.tikhonov import roughness, samples
 from ionics.fitting.spectrum import DataError, Spectrum
-from ionics.fitting.tikhonov import roughness, samples
 
 Blocking = Literal["auto", "none", "capacitance", "cpe"]
 EXPONENTS = {"none": (0.0,), "capacitance": (1.0,), "cpe": tuple(np.round(np.arange(0.3, 1.001, 0.02), 2))}

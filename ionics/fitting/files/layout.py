@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ionics.fitting.columns import Vocabulary
-from ionics.fitting.headers import described
-from ionics.fitting.source import Source
+from ionics.fitting.files.columns import Vocabulary
+from ionics.fitting.files.headers import described
+from ionics.fitting.files.source import Source
+from ionics.fitting.files.table import Table, fill, find_delimiter, is_number, split
 from ionics.fitting.spectrum import DataError, Unrecognised
-from ionics.fitting.table import Table, fill, find_delimiter, is_number, split
 
 HEADER_LINES = 500  # how far down a line of column names is looked for
 

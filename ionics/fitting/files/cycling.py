@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from ionics.fitting.columns import CYCLING
-from ionics.fitting.readers import find_tables
-from ionics.fitting.source import open_source
+from ionics.fitting.files.columns import CYCLING
+from ionics.fitting.files.readers import find_tables
+from ionics.fitting.files.source import open_source
 from ionics.fitting.spectrum import DataError, attributes_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def read_cycling(
     column of the file is positive on discharge, -1 where it is positive on charge, None for what instruments do
     (charge is positive), checked against the course of the voltage.
     """
-    from ionics.fitting.recorded import recorded
+    from ionics.fitting.files.recorded import recorded
 
     if sign not in (None, 1, -1):
         raise DataError(f"{path}: sign={sign!r}; valid: +1 (positive on discharge), -1 (positive on charge) or None")

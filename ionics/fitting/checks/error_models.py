@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Float
 
-from ionics.fitting.kramers_kronig import KramersKronig
+from ionics.fitting.checks.kramers_kronig import KramersKronig
 from ionics.fitting.spectrum import DataError, Spectrum
 
 MEAN_OF_SIZE = np.sqrt(2 / np.pi)  # of |x| for a normal x of variance 1

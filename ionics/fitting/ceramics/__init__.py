@@ -1,0 +1,1 @@
+"""Grains and grain boundaries: from two arcs to the barrier between grains."""

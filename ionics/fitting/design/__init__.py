@@ -1,0 +1,1 @@
+"""What to measure: frequencies and conditions that determine what is asked."""

@@ -1,0 +1,1 @@
+"""Files of instruments -> spectra, series of spectra, records of cyclers."""

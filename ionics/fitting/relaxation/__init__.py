@@ -1,0 +1,1 @@
+"""The distribution of relaxation times: a spectrum without a model."""
