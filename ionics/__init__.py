@@ -16,6 +16,7 @@ _PUBLIC = {
     "load": ("ionics.config.study", "load"),
     "Study": ("ionics.config.study", "Study"),
     "open_result": ("ionics.report", "open_result"),
+    "compare": ("ionics.comparison", "compare"),
     "write_result": ("ionics.report", "write_result"),
     "read_spectrum": ("ionics.fitting.files.readers", "read_spectrum"),
     "read_spectra": ("ionics.fitting.files.readers", "read_spectra"),

@@ -81,6 +81,38 @@ def fit(
 
 
 @app.command()
+def design(file: File, out: Out = None, overrides: Set = None) -> None:
+    """Before measuring: which frequencies and conditions determine the free parameters of the fit in FILE best.
+
+    Writes DIR/result.nc, config.yaml (resolved), a PNG figure and report.html.
+    """
+    with _failures(), _progress() as tell:
+        folder = _folder(out, f"{file.stem}-design")
+        result = _load(file, overrides, tell).design(tell)
+        _write(result, folder, tell)
+    _say(result, folder)
+
+
+@app.command()
+def compare(
+    results: Annotated[
+        list[Path], typer.Argument(help="Folders of fits of the same data (or result.nc).", show_default=False)
+    ],
+) -> None:
+    """Which model do the data want? Compare fits of the same data by information criteria."""
+    with _failures():
+        from ionics.comparison import compare as table
+        from ionics.report import open_result
+
+        names = [path.parent.name if path.name == "result.nc" else path.name for path in results]
+        if len(set(names)) < len(names):
+            names = [str(path) for path in results]
+        found = table({name: open_result(path) for name, path in zip(names, results, strict=True)})
+        _print(_comparison_table(found))
+        typer.echo(found.attrs["message"] + ".")
+
+
+@app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(help="Configurations (YAML).", show_default=False)],
     overrides: Set = None,
@@ -214,11 +246,12 @@ def _status(error: Exception) -> int | None:
 
     if isinstance(error, ConfigError | OSError):
         return 2
+    from ionics.comparison import NotComparable
     from ionics.fitting.leastsquares import FitError
     from ionics.fitting.spectrum import DataError
     from ionics.transport.equilibrium import NotConverged
 
-    if isinstance(error, DataError):
+    if isinstance(error, DataError | NotComparable):
         return 2
     return 1 if isinstance(error, NotConverged | FitError) else None
 
@@ -239,6 +272,18 @@ def _print(table) -> None:
     from rich.console import Console
 
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+def _comparison_table(found):
+    from rich.table import Table
+
+    table = Table("model", "parameters", "relative RMSE", "AICc above", "BIC above", "weight", box=None, pad_edge=False)
+    for name in found.model.values:
+        own = found.sel(model=name)
+        rmse, weight = f"{100 * float(own.relative_rmse):.3g} %", f"{float(own.weight):.3g}"
+        above = [f"{float(own[key]):.4g}" for key in ("delta_aicc", "delta_bic")]
+        table.add_row(str(name), str(int(own.parameters)), rmse, *above, weight)
+    return table
 
 
 def _library_table(library):

@@ -93,11 +93,12 @@ def _estimates(fit) -> xr.Dataset:
 # ---- what stands beside a fit
 
 
-def add_derived(ds: xr.Dataset, derived: Mapping[str, tuple[float, float, str]]) -> xr.Dataset:
-    """Numbers that follow from a fit, name -> (value, standard error, unit), on the dimension `derived`."""
+def add_derived(ds: xr.Dataset, derived: Mapping) -> xr.Dataset:
+    """Numbers that follow from a fit, name -> fitting.derived.Measured, on the dimension `derived`."""
     if not derived:
         return ds
-    axis, (values, errors, units) = ("derived",), zip(*derived.values(), strict=True)
+    axis, numbers = ("derived",), derived.values()
+    values, errors, units = ([getattr(one, key) for one in numbers] for key in ("value", "error", "unit"))
     return ds.assign_coords(derived=list(derived)).assign(
         derived_value=variable(axis, values, "", "derived value, in derived_unit"),
         derived_error=variable(axis, errors, "", "one standard deviation, in derived_unit"),
@@ -200,6 +201,15 @@ def series(members: Mapping[str, xr.Dataset], origin: Origin | None = None) -> x
     for name, unit in UNITS.items():
         if all(name in ds for ds in fits):
             root[name] = variable(("spectrum",), [float(ds[name]) for ds in fits], unit, name.replace("_", " "))
+    names = [tuple(ds.derived.values) if "derived" in ds.dims else () for ds in fits]
+    shared = [name for name in names[0] if all(name in own for own in names)]
+    if shared:
+        both = ("spectrum", "derived")
+        root = root.assign_coords(derived=shared)
+        for key, words in (("derived_value", "derived value"), ("derived_error", "one standard deviation")):
+            values = [ds[key].sel(derived=shared).values for ds in fits]
+            root[key] = variable(both, values, "", f"{words}, in derived_unit")
+        root["derived_unit"] = (("derived",), fits[0].derived_unit.sel(derived=shared).values)
     if all("kk_consistent" in ds.attrs for ds in fits):
         root["consistent"] = variable(
             ("spectrum",), np.array([ds.attrs["kk_consistent"] for ds in fits], np.int8), "", "1: passes Kramers-Kronig"
@@ -216,11 +226,22 @@ def joint_to_dataset(fit) -> xr.Dataset:
     return ds.assign_attrs(kind="joint", message=fit.verdict)
 
 
+OWN = {"parameter": "unknown", "other": "other_unknown"}  # a group shares the dimensions of its parents
+
+
 def with_joint(tree: xr.DataTree, joint: xr.Dataset) -> xr.DataTree:
-    """A series with what was fitted to all of it, in the group `together`."""
+    """A series with what was fitted to all of it, in the group `together`; its parameters are on `unknown`."""
     tree = tree.copy()
-    tree["together"] = xr.DataTree(joint.assign_attrs(created=tree.attrs["created"]))
-    return tree.assign_attrs(together=joint.attrs["message"])
+    own = {name: new for name, new in OWN.items() if name in joint.dims}
+    tree["together"] = xr.DataTree(joint.rename(own).assign_attrs(created=tree.attrs["created"]))
+    tree.attrs["together"] = joint.attrs["message"]
+    return tree
+
+
+def joint_of(tree: xr.DataTree) -> xr.Dataset:
+    """What `with_joint` added, as it was."""
+    ds = tree["together"].to_dataset(inherit=False)
+    return ds.rename({new: name for name, new in OWN.items() if new in ds.dims})
 
 
 def add_arrhenius(tree: xr.DataTree, points: Mapping[str, tuple], unit: str) -> xr.DataTree:

@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-IN_TIME = "protocol|voltage|sweep|thermal|losses|junctions|moments"
+DRAWN = "nyquist bode parts profiles protocol voltage sweep thermal losses junctions moments fit correlation arrhenius"
+DRAWN += " contributions consistency relaxation_times likelihoods corner spectra series design"
 OWN_FILES = re.compile(
-    rf"result\.nc|config\.yaml|report\.html|(nyquist|bode|parts|profiles|fit|correlation|arrhenius|{IN_TIME})(-.*)?\.png"
+    rf"result\.nc|config\.yaml|report\.html|fitted(-.*)?\.yaml|({'|'.join(DRAWN.split())})(-.*)?\.png"
 )
 
 

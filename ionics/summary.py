@@ -94,6 +94,8 @@ def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
         return _series_verdict(ds)
     if ds.attrs.get("kind") == "protocol":
         return _protocol_verdict(ds)
+    if ds.attrs.get("kind") == "design":
+        return [f"{text[:1].upper()}{text[1:]}." for text in ds.attrs["sentences"].split("\n")]
     celsius = quantity(float(ds.temperature) - 273.15, "°C", prefix=False)
     current = float(ds.current)
     if abs(current) < 1e-12:
@@ -203,9 +205,10 @@ def _fit_verdict(ds) -> list[str]:
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["undetermined"])]
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["elsewhere"])]
     sentences += [f"{text}." for text in json.loads(ds.attrs.get("profiles", "[]")) if " lies between " not in text]
-    for key, name in (("profile_warning", "Profiles"), ("posterior", "Posterior"), ("kk_message", "The spectrum")):
-        if ds.attrs.get(key):
-            sentences.append(f"{name}: {ds.attrs[key]}." if key != "kk_message" else f"{name} is {ds.attrs[key]}.")
+    beside = {"ceramic": "Grain boundaries", "profile_warning": "Profiles", "posterior": "Posterior"}
+    sentences += [f"{name}: {ds.attrs[key]}." for key, name in beside.items() if ds.attrs.get(key)]
+    if "kk_message" in ds.attrs:
+        sentences.append(f"The spectrum is {ds.attrs['kk_message']}.")
     return sentences
 
 

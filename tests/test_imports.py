@@ -19,16 +19,17 @@ LOWER = {  # part -> the parts it may import, itself included
     "fitting": {"constants", "laws", "kinetics", "transport", "fitting"},
     "results": {"constants", "transport", "fitting", "quantity"},
     "fit_results": {"results"},
+    "comparison": {"results", "fit_results", "fitting"},
     "timeline": {"constants", "transport", "results", "quantity"},
     "summary": {"constants", "results", "quantity"},
     "plots": {"constants", "results", "fit_results", "summary", "quantity", "plots"},
-    "report": {"constants", "results", "summary", "plots", "folder", "quantity"},
+    "report": {"constants", "results", "fit_results", "summary", "plots", "folder", "quantity"},
     "interfaces": {"constants", "interfaces"},
     "config": {
         "constants", "laws", "kinetics", "transport", "fitting", "results", "fit_results", "summary", "plots", "report",
         "config", "timeline", "quantity",
     },
-    "cli": {"config", "report", "summary", "folder", "quantity", "fitting", "transport"},
+    "cli": {"config", "report", "summary", "comparison", "folder", "quantity", "fitting", "transport"},
     "__main__": {"cli"},
     "__init__": set(),
 }  # fmt: skip
@@ -42,7 +43,7 @@ ONLY_IN = {  # outside package -> where it may be imported
     "rich": {"cli"},
     "matplotlib": {"plots"},
     "xarray": {
-        "results", "fit_results", "timeline", "summary", "plots", "report", "config.study", "config.fits",
+        "results", "fit_results", "comparison", "timeline", "summary", "plots", "report", "config.study", "config.fits",
         "fitting.spectrum", "fitting.files.cycling", "fitting.datasets", "fitting.design.plan",
     },
     "ase": {"interfaces"},

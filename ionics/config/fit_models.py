@@ -20,7 +20,9 @@ from ionics.fitting.model import AbstractModel, CircuitModel, Parameter, Prior
 from ionics.fitting.spectrum import Spectrum
 from ionics.transport.equilibrium import equilibrium
 from ionics.transport.impedance import Impedance, impedance
+from ionics.transport.newton import Solution
 from ionics.transport.stack import Stack
+from ionics.transport.terminals import terminal_impedance
 
 DIMENSIONS = {"ohm": units.RESISTANCE, "1": units.RATIO, "H": units.INDUCTANCE, "s": units.TIME}
 
@@ -121,11 +123,14 @@ class StackModel(AbstractModel):
     def response(self, values: Float[Array, " parameter"], frequency: Float[Array, " frequency"]) -> Impedance:
         """Impedance per area with the share of every element."""
         stack = self.at(values)
-        rest = equilibrium(stack, occupancy=dict(zip(self.held, self.occupancy, strict=True)), throw=False)
-        return impedance(stack, rest, frequency)
+        return impedance(stack, self._rest(stack), frequency)
 
     def impedance(self, values, frequency):
-        return self.response(values, frequency).z / self.area
+        stack = self.at(values)
+        return terminal_impedance(stack, self._rest(stack).state, frequency) / self.area
+
+    def _rest(self, stack: Stack) -> Solution:
+        return equilibrium(stack, occupancy=dict(zip(self.held, self.occupancy, strict=True)), throw=False)
 
 
 def stack_model(config: Config, asked: Fit, stack: Stack, occupancy: dict[tuple[str, str], float]) -> StackModel:

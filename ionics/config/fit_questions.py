@@ -10,9 +10,11 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from ionics.config.model import Mapping, or_word, wrong
 from ionics.config.quantities import (
     Area,
+    Concentration,
     Frequency,
     Inductance,
     Length,
+    Permittivity,
     PositiveRatio,
     Pressure,
     Resistance,
@@ -191,6 +193,32 @@ class Corrections(Mapping):
     resistance: Resistance | None = Field(None, description="Of cables, in series.", examples=["0.2 ohm"])
 
 
+class Ceramic(Mapping):
+    """Two arcs of the circuit are grains and grain boundaries."""
+
+    bulk: tuple[str, str] = Field(("R1", "CPE1"), description="Resistor and C or CPE of the grains.")
+    boundary: tuple[str, str] = Field(("R2", "CPE2"), description="Those of the boundaries.")
+    charge: int = Field(1, description="Charge number of the carrier.", examples=[1])
+    grain: Length | None = Field(None, description="Grain size.", examples=["1 um"])
+    permittivity: Permittivity | None = Field(None, description="Of the grains, for their Debye length.")
+    concentration: Concentration | None = Field(None, description="Of the carrier in the grains.")
+    law: Literal["mott-schottky", "gouy-chapman"] = Field("mott-schottky", description="Whether dopants stay.")
+    stack: bool = Field(False, description="Also by the full stack, which needs grain, permittivity, concentration.")
+    by: Literal["times", "resistances"] = Field("times", description="The ratio that gives the full stack's barrier.")
+    also: Literal["permittivity", "grain"] | None = Field(None, description="Found from the other ratio.")
+
+    @model_validator(mode="after")
+    def _enough(self):
+        if self.charge == 0:
+            raise wrong("a carrier has a charge", "e.g. 1 or -2", "charge")
+        missing = [key for key in ("grain", "permittivity", "concentration") if getattr(self, key) is None]
+        if self.stack and missing:
+            raise wrong(f"the full stack needs {', '.join(missing)} too", "add them, or stack: false", missing[0])
+        if self.also is not None and not self.stack:
+            raise wrong("only the full stack finds it", "add stack: true", "also")
+        return self
+
+
 class Fit(Mapping):
     """What `ionics fit` does with measured spectra."""
 
@@ -214,6 +242,7 @@ class Fit(Mapping):
     )
     corrections: Corrections | None = Field(None, description="Of cables.")
     consistency: bool = Field(True, description="Test each spectrum by Kramers and Kronig.")
+    ceramic: Ceramic | None = Field(None, description="Read two arcs as grains and boundaries with a barrier.")
     relaxation_times: bool = Field(False, description="Also their distribution, which needs no model.")
     profiles: bool | list[str] = Field(False, description="Profile likelihoods: intervals that need no symmetry.")
     posterior: Posterior | None = Field(None, description="Sample it, by Hamiltonian Monte Carlo.")
@@ -233,6 +262,8 @@ class Fit(Mapping):
                 "write e.g. free: {stack.layers.NAME.carriers.Li+.conductivity: {bounds: [1e-6 S/m, 1 S/m]}}",
                 "free",
             )
+        if self.ceramic is not None and self.model == "stack":
+            raise wrong("arcs are those of a circuit", "delete it, or model: circuit", "ceramic")
         if self.arrhenius and self.series is None:
             raise wrong("activation energies need a series of temperatures", "add series", "arrhenius")
         if self.joint and self.series is None:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from ionics import fit_results as results
 from ionics.config import fit_data, fit_models
+from ionics.config.ceramics import readings
 from ionics.config.fit_questions import Fit
 from ionics.config.fitted import fitted
 from ionics.config.schema import Config
@@ -21,6 +22,7 @@ from ionics.fitting.derived import Measured
 from ionics.fitting.leastsquares import fit_series, fit_together
 from ionics.fitting.model import AbstractModel, CircuitModel
 from ionics.fitting.posterior import sample
+from ionics.fitting.problem import unknowns
 from ionics.fitting.profile import profiles
 from ionics.fitting.relaxation.relaxation_times import relaxation_times_series
 from ionics.fitting.result import Estimates, FitResult
@@ -41,7 +43,7 @@ def fit(study: Study, data: str | Path | None, tell: Tell) -> xr.Dataset | xr.Da
     spectra = fit_data.prepared(asked, measured)
     tell("preparing the model")
     model = model_of(study)
-    _check_arrhenius(config, model)
+    _check_names(config, asked, model, spectra)
     fits, whole = _fitted(config, asked, model, spectra, tell)
     members = dict(
         zip(_labels(spectra), _members(config, asked, model, fits, measured, study.origin, tell), strict=True)
@@ -109,7 +111,10 @@ def _members(config: Config, asked: Fit, model: AbstractModel, fits: list[FitRes
             values = dict(zip(one.names, map(float, one.values), strict=True))
             tied = {path: free.tied for path, free in asked.free.items()}
             ds.attrs["fitted"] = fitted(config, values, tied, one.spectrum.temperature, one.spectrum.frequency)
-        found.append(results.add_derived(ds, consequences(config, model, one)))
+        numbers, doubts = consequences(config, model, one)
+        if doubts:
+            ds.attrs["ceramic"] = "; ".join(doubts)
+        found.append(results.add_derived(ds, numbers))
     if asked.consistency and min(len(one) for one in measured) >= LEAST_POINTS:
         tell("testing the spectra by Kramers and Kronig")
         tests = kramers_kronig_series(measured)
@@ -138,11 +143,14 @@ def _examined(ds: xr.Dataset, estimates: Estimates, asked: Fit, tell: Tell) -> x
 # ---- consequences
 
 
-def consequences(config: Config, model: AbstractModel, result: FitResult) -> dict[str, tuple[float, float, str]]:
-    """Conductivities of the resistors, effective capacitances of each R || CPE, per area where possible."""
+def consequences(config: Config, model: AbstractModel, result: FitResult) -> tuple[dict[str, Measured], list[str]]:
+    """Conductivities of the resistors, effective capacitances of each R || CPE, per area where possible; the barrier
+    of a ceramic; and what to be careful about.
+    """
+    asked = question(config)
     if not isinstance(model, CircuitModel):
-        return {}
-    geometry, found = _geometry(config), {}
+        return {}, []
+    geometry, found, doubts = _geometry(config), {}, []
     if geometry is not None:
         for element in model.circuit.elements():
             if isinstance(element, R) and element.label in result.names:
@@ -155,7 +163,10 @@ def consequences(config: Config, model: AbstractModel, result: FitResult) -> dic
             found[f"capacitance of {r} | {cpe}"] = (
                 capacitance if geometry is None else geometry.specific_capacitance(capacitance)
             )
-    return {name: (number.value, number.error, number.unit) for name, number in found.items()}
+    if asked.ceramic is not None:
+        own, doubts = readings(config, asked.ceramic, geometry, result)
+        found |= own
+    return found, doubts
 
 
 def _geometry(config: Config) -> derived.Geometry | None:
@@ -197,14 +208,25 @@ def _terms(name: str) -> list[str]:
     return [term.strip() for term in name.split("+")]
 
 
-def _check_arrhenius(config: Config, model: AbstractModel) -> None:
+def _check_names(config: Config, asked: Fit, model: AbstractModel, spectra: list[Spectrum]) -> None:
     """Complain about names before anything is fitted."""
     known = [parameter.name for parameter in model.parameters]
-    for name in question(config).arrhenius:
-        for term in _terms(name):
-            if term not in known:
-                valid = f"the model has {', '.join(known)}"
-                raise config.error(("fit", "arrhenius"), f"no parameter '{term}'", valid)
+    searched = known
+    if asked.joint:
+        laws = fit_models.across(config, asked, model)
+        searched = [unknown.name for unknown in unknowns(model, spectra, laws).parameters]
+    terms = [term for name in asked.arrhenius for term in _terms(name)]
+    arcs = [*asked.ceramic.bulk, *asked.ceramic.boundary] if asked.ceramic else []
+    labels = [element.label for element in model.circuit.elements()] if isinstance(model, CircuitModel) else []
+    profiled = asked.profiles if isinstance(asked.profiles, list) else []
+    for key, names, there, kind in (
+        ("arrhenius", terms, known, "parameter"),
+        ("ceramic", arcs, labels, "element"),
+        ("profiles", profiled, searched, "parameter"),
+    ):
+        for name in names:
+            if name not in there:
+                raise config.error(("fit", key), f"no {kind} '{name}'", f"there are {', '.join(there)}")
 
 
 def _conductance(geometry: derived.Geometry | None, resistance: Measured) -> Measured:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from ionics.config.carriers import as_many, increasing
+from ionics.config.design_questions import Design
 from ionics.config.document import Document
 from ionics.config.errors import ConfigError
 from ionics.config.fit_questions import Fit
@@ -278,6 +279,7 @@ class Config(Mapping):
     stack: Stack | None = Field(None, examples=["{left: ..., layers: ..., right: ...}"])
     study: Study | None = Field(None, description="What `ionics run` asks.")
     fit: Fit | None = Field(None, description="What `ionics fit` asks.")
+    design: Design | None = Field(None, description="What `ionics design` asks.")
 
     _document: Document = PrivateAttr()
     _resolved: dict[str, Material] = PrivateAttr(default_factory=dict)
@@ -291,6 +293,8 @@ class Config(Mapping):
         if self.series_resistance and self.series_resistance.total and self.area is None:
             raise wrong("ohm needs an area", "give ohm cm^2, or add e.g. area: 1 cm^2", "series_resistance")
         wants = "study" if self.study else "fit" if self.fit and self.fit.model == "stack" else ""
+        if self.design is not None and self.fit is None:
+            raise wrong("required key missing: a design is that of a fit", "write fit: {model: ..., free: ...}", "fit")
         if wants and self.stack is None:
             raise wrong(
                 f"required key missing: {wants} asks for a stack",

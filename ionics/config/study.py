@@ -137,6 +137,12 @@ class Study:
 
         return fit(self, data, progress or _silent)
 
+    def design(self, progress: Progress | None = None) -> xr.Dataset:
+        """What to measure to determine the parameters of the fit best. Raises ConfigError."""
+        from ionics.config.designs import design
+
+        return design(self, progress or _silent)
+
     def check(self) -> Check:
         """The resolved stack as a table: what will be computed, and what to be careful about."""
         return table.check(self.config)
@@ -154,7 +160,8 @@ class Study:
         )
 
     def _questions(self) -> list[str]:
-        return [word for word, part in ((".run()", self.config.study), (".fit()", self.config.fit)) if part is not None]
+        parts = ((".run()", self.config.study), (".fit()", self.config.fit), (".design()", self.config.design))
+        return [word for word, part in parts if part is not None]
 
     def _repr_html_(self) -> str:
         config = self.config
