@@ -85,6 +85,7 @@ def _estimates(fit) -> xr.Dataset:
         "observations": int(fit.observations),
         "starts_at_best": int(fit.starts_at_best),
         "undetermined": json.dumps(list(fit.undetermined), ensure_ascii=False),
+        "limits": json.dumps(list(fit.limits), ensure_ascii=False),
         "elsewhere": json.dumps(list(fit.elsewhere), ensure_ascii=False),
     }
     return xr.Dataset(data, {"parameter": list(fit.names), "other": list(fit.names)}, attributes)
@@ -234,7 +235,15 @@ def with_joint(tree: xr.DataTree, joint: xr.Dataset) -> xr.DataTree:
     tree = tree.copy()
     own = {name: new for name, new in OWN.items() if name in joint.dims}
     tree["together"] = xr.DataTree(joint.rename(own).assign_attrs(created=tree.attrs["created"]))
+    energies = [name for name in joint.parameter.values if str(name).endswith(".activation_energy")]
+    found = [(name, joint.sel(parameter=name)) for name in energies]
+    told = [
+        f"activation energy of {str(name).removesuffix('.activation_energy')}: "
+        f"{float(own['value']):.4f} ± {float(own.standard_error):.2g} {own.parameter_unit.item()}"
+        for name, own in found
+    ]
     tree.attrs["together"] = joint.attrs["message"]
+    tree.attrs["together_energies"] = json.dumps(told, ensure_ascii=False)
     return tree
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from ionics import plots, results
+from ionics.fit_results import joint_of
 from ionics.folder import replacing
 from ionics.quantity import duration, plus_minus, pretty_unit, quantity
 from ionics.summary import contributions, reference_frequency, verdict
@@ -43,6 +44,7 @@ CAPTIONS = {
     "likelihoods": "How chi-squared rises when a parameter is held and all others follow (points), and what the "
     "standard error alone would say (dashed). A curve that stays low on one side: the data set no limit there.",
     "corner": "Draws of the posterior: every parameter and every pair of them; lines: the fit, and 2.5, 50, 97.5 %.",
+    "design": "Where the information is (area), what is suggested (stems), and the standard errors that follow.",
     "spectra": "All spectra and their fits.",
     "series": "Parameters through the series, with standard errors; open symbols: not consistent with Kramers-Kronig.",
     "correlation": "Correlation of the fitted parameters: near ±1, the data determine only a combination of the two.",
@@ -87,12 +89,18 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
     """The report as HTML text."""
     ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
     kind = ds.attrs.get("kind", "run")
-    tables = {"run": _run_tables, "protocol": _protocol_tables, "fit": _fit_tables, "series": _series_tables}[kind](ds)
+    tables = {
+        "run": _run_tables,
+        "protocol": _protocol_tables,
+        "fit": _fit_tables,
+        "series": _series_tables,
+        "design": _design_tables,
+    }[kind](ds)
     if "together" in ds.attrs and isinstance(result, xr.DataTree):
-        tables = [*_fit_tables(result["together"].to_dataset(inherit=False)), *tables]
+        tables = [*_fit_tables(joint_of(result)), *tables]
     title = (
         ds.attrs.get("title")
-        or {"run": "Stack", "protocol": "Protocol", "fit": "Fit", "series": "Series of fits"}[kind]
+        or {"run": "Stack", "protocol": "Protocol", "fit": "Fit", "series": "Series of fits", "design": "Design"}[kind]
     )
     if kind == "fit" and ds.attrs.get("label"):
         title += f": {ds.attrs['label']}"
@@ -251,6 +259,15 @@ def _peaks_table(ds) -> str:
     return _table("Peaks of the relaxation times", head, rows, str(ds.attrs["drt_message"]))
 
 
+def _design_tables(ds) -> list[str]:
+    """The suggested measurements."""
+    rows = []
+    for k in np.flatnonzero(ds["count"].values > 0):
+        frequency = float(ds.frequency.values[k])
+        rows.append([str(ds.condition.values[k]), quantity(frequency, "Hz"), str(int(ds["count"].values[k]))])
+    return [_table("What to measure", ["condition", "frequency", "times"], rows)]
+
+
 def _series_tables(ds) -> list[str]:
     warm = "temperature" in ds
     units = [pretty_unit(str(u)) for u in ds.parameter_unit.values]
@@ -261,7 +278,17 @@ def _series_tables(ds) -> list[str]:
         values = [plus_minus(float(v), float(e)) for v, e in zip(ds["value"][k], ds.standard_error[k], strict=True)]
         celsius = [f"{float(ds.temperature[k]) - 273.15:.1f}"] if warm else []
         rows.append([str(spectrum), *celsius, *values, f"{100 * float(ds.relative_rmse[k]):.2g} %"])
-    return [_table("Parameters of each spectrum", head, rows)]
+    tables = [_table("Parameters of each spectrum", head, rows)]
+    if "derived_value" in ds:
+        units = [pretty_unit(str(u)) for u in ds.derived_unit.values]
+        names = [f"{n} ({u})" if u not in ("", "1") else str(n) for n, u in zip(ds.derived.values, units, strict=True)]
+        pairs = zip(ds.derived_value.values, ds.derived_error.values, strict=True)
+        rows = [
+            [str(spectrum), *(plus_minus(float(v), float(e)) for v, e in zip(*row, strict=True))]
+            for spectrum, row in zip(ds.spectrum.values, pairs, strict=True)
+        ]
+        tables.append(_table("What follows from them", ["spectrum", *names], rows))
+    return tables
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
@@ -380,7 +407,7 @@ def draw(result: xr.Dataset | xr.DataTree, folder: Path) -> list[Path]:
 def _told(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """What was fitted to a whole series, then the members of which pictures are drawn: all, or the worst of many."""
     members = {str(name): child.to_dataset(inherit=False) for name, child in tree.children.items()}
-    together = {"together": members.pop("together")} if "together" in members else {}
+    together = {"together": joint_of(tree)} if members.pop("together", None) is not None else {}
     if len(members) > MOST_DRAWN:
         worst = sorted(members, key=lambda name: -float(members[name].relative_rmse))[:MOST_DRAWN]
         members = {name: members[name] for name in members if name in worst}

@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from ionics.packing import packed, unpacked
+
 OHM_M2 = 1e4  # ohm cm^2
 FARAD_PER_M2 = 1e-4  # F cm^-2
 
@@ -250,7 +252,8 @@ def save(result: xr.Dataset | xr.DataTree, path: str | os.PathLike) -> Path:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     try:
-        result.to_netcdf(name, engine="h5netcdf")
+        stored = packed(result) if isinstance(result, xr.DataTree) else result
+        stored.to_netcdf(name, engine="h5netcdf")
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
     finally:
@@ -272,4 +275,4 @@ def open_result(path: str | os.PathLike) -> xr.Dataset | xr.DataTree:
         raise FileNotFoundError(f"{path}: no such result file; `ionics run` and `ionics fit` write DIR/result.nc")
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         tree.load()
-    return tree if tree.children else tree.to_dataset()
+    return unpacked(tree) if tree.children else tree.to_dataset()

@@ -203,6 +203,7 @@ def _fit_verdict(ds) -> list[str]:
         f"Reduced chi-squared {float(ds.reduced_chi_squared):.4g}; {starts}.",
     ]
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["undetermined"])]
+    sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["limits"])]
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["elsewhere"])]
     sentences += [f"{text}." for text in json.loads(ds.attrs.get("profiles", "[]")) if " lies between " not in text]
     beside = {"ceramic": "Grain boundaries", "profile_warning": "Profiles", "posterior": "Posterior"}
@@ -213,13 +214,14 @@ def _fit_verdict(ds) -> list[str]:
 
 
 def _series_verdict(ds) -> list[str]:
-    worst = int(np.argmax(ds.relative_rmse.values))
+    worst, count = int(np.argmax(ds.relative_rmse.values)), ds.sizes["spectrum"]
     sentences = [
-        f"{ds.sizes['spectrum']} spectra fitted; the worst, {ds.spectrum.values[worst]}, with relative RMSE "
-        f"{100 * float(ds.relative_rmse[worst]):.2g} %."
+        f"{count} {'spectrum' if count == 1 else 'spectra'} fitted; the worst, {ds.spectrum.values[worst]}, with "
+        f"relative RMSE {100 * float(ds.relative_rmse[worst]):.2g} %."
     ]
     if "together" in ds.attrs:
-        sentences.insert(0, f"{ds.attrs['together']}.")
+        energies = [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["together_energies"])]
+        sentences = [f"{ds.attrs['together']}.", *energies, *sentences]
     if "consistent" in ds:
         failed = [str(name) for name in ds.spectrum.values[ds.consistent.values == 0]]
         named = ", ".join(failed[:MOST_NAMED]) + (" and others" if len(failed) > MOST_NAMED else "")
@@ -238,8 +240,11 @@ def _series_verdict(ds) -> list[str]:
 
 def _outliers(ds) -> list[str]:
     """Spectra with points that do not belong to their neighbours."""
-    both = zip(ds.spectrum.values, json.loads(ds.attrs["consistency"]), strict=True)
-    told = [(name, text.partition("outlier")[2].partition(" at ")[2]) for name, text in both if "outlier" in text]
-    named = ", ".join(f"{name} at {points}" for name, points in told[:MOST_NAMED])
-    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    told = []
+    for name, text in zip(ds.spectrum.values, json.loads(ds.attrs["consistency"]), strict=True):
+        points = text.partition("outlier")[2].partition(" at ")[2].split(", ")
+        if "outlier" in text:
+            told.append(f"{name} at {', '.join(points[:2])}" + (f" and {len(points) - 2} more" if points[2:] else ""))
+    named = "; ".join(told[:MOST_NAMED])
+    more = f"; and {len(told) - MOST_NAMED} more spectra" if len(told) > MOST_NAMED else ""
     return [f"Points that do not belong to their neighbours: {named}{more}."] if told else []

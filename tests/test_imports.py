@@ -17,7 +17,8 @@ LOWER = {  # part -> the parts it may import, itself included
     "kinetics": {"constants", "laws", "kinetics"},
     "transport": {"constants", "laws", "kinetics", "transport"},
     "fitting": {"constants", "laws", "kinetics", "transport", "fitting"},
-    "results": {"constants", "transport", "fitting", "quantity"},
+    "packing": set(),
+    "results": {"constants", "transport", "fitting", "packing", "quantity"},
     "fit_results": {"results"},
     "comparison": {"results", "fit_results", "fitting"},
     "timeline": {"constants", "transport", "results", "quantity"},
@@ -44,6 +45,7 @@ ONLY_IN = {  # outside package -> where it may be imported
     "matplotlib": {"plots"},
     "xarray": {
         "results", "fit_results", "comparison", "timeline", "summary", "plots", "report", "config.study", "config.fits",
+        "config.designs", "packing",
         "fitting.spectrum", "fitting.files.cycling", "fitting.datasets", "fitting.design.plan",
     },
     "ase": {"interfaces"},

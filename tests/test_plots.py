@@ -109,6 +109,7 @@ def fit_example(noise: float = 0.01) -> xr.Dataset:
         "kind": "fit", "message": "fits well", "starts_at_best": 3,
         "undetermined": json.dumps(["R1 is not determined"]),
         "elsewhere": "[]",
+        "limits": "[]",
         "label": "sample", "notes": json.dumps(["-Im Z in the third column"]), "data": "a.csv", "sha256": "abc",
     }  # fmt: skip
     return ds

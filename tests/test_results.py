@@ -186,6 +186,19 @@ def test_a_series_keeps_each_fit_and_its_activation_energy(fitted, tmp_path):
     assert again["320"].ionics.z.attrs["units"] == "ohm"
 
 
+def test_hundreds_of_fits_are_stored_in_one_group_and_come_back_as_they_were(fitted, tmp_path):
+    names = [f"row {k}" for k in range(40)]
+    members = {name: fitted.assign_attrs(label=name) for name in names}
+    members["row 7"] = fitted.isel(frequency=slice(0, 11)).assign_attrs(label="a shorter one")
+    members["row 8"] = fitted.drop_vars("covariance")
+    tree = fit_results.series(members)
+    save(tree, tmp_path / "result.nc")
+    again = open_result(tmp_path)
+    assert list(again.children) == names
+    for name in names:
+        xr.testing.assert_identical(again[name].to_dataset(inherit=False), tree[name].to_dataset(inherit=False))
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

@@ -42,7 +42,7 @@ class Weighting(Mapping):
     @classmethod
     def _prepare(cls, data):
         if isinstance(data, str):
-            raise wrong("unknown weighting", "write modulus, {sigma: 0.5 ohm} or {relative: 1 %}")
+            raise wrong("unknown weighting", "write modulus, fitted, repeated, {sigma: 0.5 ohm} or {relative: 1 %}")
         return data
 
 

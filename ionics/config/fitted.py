@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ionics.config import document as files
 from ionics.config.document import Document
+from ionics.config.errors import ConfigError
 from ionics.config.leaves import target
 from ionics.config.reading import checked
 from ionics.config.resolved import dumped, resolved
-from ionics.config.schema import Config
+from ionics.config.schema import Config, Unit
 from ionics.config.units import constant_phase
 
 POINTS = 60
@@ -29,7 +30,7 @@ def fitted(
     for path, value in every.items():
         exponent = every.get(f"{path[:-1]}n") if path.endswith(("_layer.Q", "_phase.Q")) else None
         dimension = target(config, path).dimension if exponent is None else constant_phase(exponent)
-        files.put(document, _written(document, path), f"{value:.12g} {dimension.unit}".strip())
+        files.put(document, _written(config, document, path), f"{value:.12g} {dimension.unit}".strip())
     if kelvin is not None:
         files.put(document, "temperature", f"{kelvin:.12g} K")
     if config.study is None:
@@ -40,12 +41,22 @@ def fitted(
     return text
 
 
-def _written(document: Document, path: str) -> str:
+def _written(config: Config, document: Document, path: str) -> str:
     """The path of the scalar that a quantity is: some may be written in two ways, or with a law of temperature."""
-    for name in (path, path.replace("compact_layer.", "compact_layer.constant_phase.")):
-        found = document.at(files.find(document, name))
+    for name in (path, path.replace("compact_layer.", "compact_layer.constant_phase."), *_in_units(config, path)):
+        try:
+            found = document.at(files.find(document, name))
+        except ConfigError:  # no such member of a list
+            continue
         if isinstance(found, dict) and "value" in found:
             return f"{name}.value"
         if found is not None:
             return name
     return path
+
+
+def _in_units(config: Config, path: str) -> Iterator[str]:
+    """The path of a layer through the repeated unit that it stands in."""
+    for entry in config.stack.layers if config.stack else ():
+        if isinstance(entry, Unit) and path.startswith("stack.layers."):
+            yield f"stack.layers.{entry.name}.layers.{path.removeprefix('stack.layers.')}"

@@ -49,7 +49,7 @@ def _sentence(posed: Posed, at, other, more: float, count: int) -> str:
     size = "the same chi-squared" if more < 1e-6 else f"a chi-squared {100 * more:.2g} % larger"
     starts = f"({count} start{'s' if count > 1 else ''})"
     parameters = posed.unknowns.parameters
-    pairs = list(dict.fromkeys(_exchanged(parameters, at, other)))
+    pairs = list(dict.fromkeys(exchanged(parameters, at, other)))
     if pairs:
         told = [f"{a} and {b}" for a, b in pairs]
         more_pairs = [] if len(told) < 6 else [f"{len(told) - 4} more pairs"]
@@ -60,7 +60,7 @@ def _sentence(posed: Posed, at, other, more: float, count: int) -> str:
     return f"{told} gives {size} {starts}"
 
 
-def _exchanged(parameters, at, other) -> Iterator[tuple[str, str]]:
+def exchanged(parameters, at, other) -> Iterator[tuple[str, str]]:
     """Pairs of parameters of one kind that stand where the other one stood, named as in the model."""
     for i, a in enumerate(parameters):
         for j in range(i + 1, len(parameters)):

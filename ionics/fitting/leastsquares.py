@@ -3,6 +3,7 @@ the data do not determine."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from ionics.fitting.elsewhere import elsewhere
 from ionics.fitting.identify import identify
 from ionics.fitting.levenberg import Box
 from ionics.fitting.model import AbstractModel
+from ionics.fitting.open_ends import further
 from ionics.fitting.problem import FAR, Posed, Problem, Unknowns, Weighting, linearised, unknowns
 from ionics.fitting.result import Estimates, FitResult, SeriesFit
 from ionics.fitting.search import Ends, search
@@ -23,6 +25,7 @@ from ionics.fitting.spectrum import DataError, Spectrum
 __all__ = ["FitError", "Weighting", "fit", "fit_series", "fit_together"]
 
 SAME = 1e-6  # costs closer than this, relatively, are one optimum
+NEARLY_SAME = 1e-3  # likewise of series, whose searches end less sharply before they are polished
 ROUNDING = 1e-10  # a misfit below this share of the data is no misfit
 ON_BOUND = 1e-6  # of the allowed range
 ENERGIES = (0.05, 1.5)  # eV: random starts of activation energies
@@ -56,10 +59,13 @@ def fit(
 
     Covariance: (J^T J)^-1 at the optimum, times reduced chi^2 for `modulus` and `unit`, whose size of error
     is unknown and is estimated from the misfit (as lmfit, and SciPy's curve_fit with absolute_sigma=False,
-    do); unscaled for `sigma`. Parameters on a bound are held there: they have no standard error.
+    do); unscaled for `sigma`. Parameters on a bound are held there: they have no standard error, but as far as the
+    data would let them leave it, they widen those of the others. What the errors call determined is followed further
+    out, and named in `undetermined` where chi^2 levels off or another search ended as well.
 
     robust: points beyond 3 standard deviations count less and less (pseudo-Huber loss; the standard deviation is
-    the median absolute residual, errors are those of Huber's M-estimator). Priors of parameters add their squares
+    the median absolute residual, errors are those of Huber's M-estimator); s_k is then the median |Z| of five
+    neighbours, so that no outlier weighs itself. Priors of parameters add their squares
     to chi^2 once the size of the errors is known from a fit without them.
 
     Raises DataError where the data cannot determine so many parameters, FitError where no start is finite.
@@ -102,13 +108,14 @@ def fit_together(
 ) -> SeriesFit:
     """Fit all spectra at once: parameters are shared, or run through the series by the law that `across` names.
 
-    Every spectrum is fitted by itself first. The series starts from the unknowns that come nearest to these fits,
-    from the given start, and from random ones; see `fit` for the rest.
+    Every spectrum is fitted by itself first, if the model says the same under all conditions: the series then starts
+    from the unknowns that come nearest to these fits, else from the given start; and from random ones. See `fit`.
     """
     options = Options(weighting, starts, seed, iterations, robust, tell)
-    posed = Posed(model, tuple(spectra), weighting, unknowns(model, spectra, across))
-    apart = _apart(model, spectra, options)
-    begin = np.stack([_projected(posed, apart), posed.unknowns.start])
+    posed = Posed(model, tuple(spectra), weighting, unknowns(model, spectra, across), smooth=robust)
+    begin = posed.unknowns.start[None]
+    if all(model.under(spectrum) is model for spectrum in spectra):
+        begin = np.concatenate([_projected(posed, _apart(model, spectra, options))[None], begin])
     begin = np.concatenate([begin, _random(list(_joint_reach(posed)), posed.unknowns, min(starts, 16), seed)])
     posed, ends, chosen = _settled([posed], [begin], options, [begin[0]])[0]
     estimates, _ = _estimates(posed, ends, chosen)
@@ -137,7 +144,7 @@ def _apart(model, spectra, options: Options, given=None) -> list[FitResult]:
     if given is not None:
         starts = zip(own.parameters, given, strict=True)
         own = Unknowns(tuple(_begun(s, float(v)) for s, (_, v) in zip(own.spreads, starts, strict=True)))
-    posed = [Posed(model, (spectrum,), options.weighting, own) for spectrum in spectra]
+    posed = [Posed(model, (spectrum,), options.weighting, own, smooth=options.robust) for spectrum in spectra]
     begins = []
     for one in posed:
         reach = np.array(model.reach(one.spectra[0]))
@@ -270,7 +277,8 @@ def _projected(posed: Posed, apart: list[FitResult]) -> Float[np.ndarray, " unkn
 
 def _choose(posed: Posed, ends: Ends, near) -> int:
     """Index of the best end; among equal ones, that nearest to the given start."""
-    equal = np.flatnonzero(ends.cost <= np.min(ends.cost) * (1 + SAME) + _nil(posed))
+    same = SAME if len(posed.spectra) == 1 else NEARLY_SAME
+    equal = np.flatnonzero(ends.cost <= np.min(ends.cost) * (1 + same) + _nil(posed))
     distance = np.linalg.norm((ends.at[equal] - near) / np.asarray(posed.unknowns.box.stride), axis=1)
     return int(equal[np.argmin(distance)])
 
@@ -287,12 +295,16 @@ def _polish(posed: Posed, at):
 
     problem, box = posed.problem, posed.unknowns.box
 
-    def both(x):
+    @functools.lru_cache(maxsize=1)
+    def known(x: tuple):
         return tuple(np.asarray(part) for part in linearised(problem, jnp.asarray(x)))
+
+    def both(x):
+        return known(tuple(x))
 
     lower, upper = np.asarray(box.lower), np.asarray(box.upper)
     inside = np.clip(at, lower + 1e-12 * (upper - lower), upper - 1e-12 * (upper - lower))
-    tight = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15, "max_nfev": 100}
+    tight = {"ftol": 1e-14, "xtol": 1e-12, "gtol": 1e-15, "max_nfev": 100}  # below is rounding
     ended = least_squares(
         lambda x: both(x)[0],
         inside,
@@ -311,7 +323,8 @@ def _polish(posed: Posed, at):
 def _estimates(posed: Posed, ends: Ends, at) -> tuple[Estimates, list]:
     """Values with errors, and the fitted impedance of every spectrum [ohm]."""
     parameters, is_log = posed.unknowns.parameters, posed.unknowns.is_log
-    cost = float(np.sum(np.asarray(linearised(posed.problem, jnp.asarray(at))[0]) ** 2))
+    missed, by = (np.asarray(part) for part in linearised(posed.problem, jnp.asarray(at)))
+    cost = float(missed @ missed)
     plain = replace(posed, noise=1.0, robust=False).problem if posed.robust or posed.noise != 1 else posed.problem
     residual, jacobian = (np.asarray(part) for part in linearised(plain, jnp.asarray(at)))
     data = len(residual) - len(at)
@@ -330,7 +343,8 @@ def _estimates(posed: Posed, ends: Ends, at) -> tuple[Estimates, list]:
     on_bound = np.minimum(at - lower, upper - at) < ON_BOUND * width
     values = posed.unknowns.values(at)
     spread = np.where(is_log, 1.0, width)
-    found = identify(parameters, values, jacobian, spread, ~on_bound, scale)
+    side = np.where(on_bound, np.where(at - lower < upper - at, -1, 1), 0)
+    found = identify(parameters, values, jacobian, spread, side, by.T @ missed, scale)
     slope = np.where(is_log, values, 1.0)
     fitted = _impedances(plain, posed.spectra, residual[:data])
     nil = _nil(posed)
@@ -344,7 +358,8 @@ def _estimates(posed: Posed, ends: Ends, at) -> tuple[Estimates, list]:
         chi_squared=chi_squared,
         dof=posed.dof,
         at_bound=tuple(bool(flag) for flag in on_bound),
-        undetermined=found.sentences,
+        undetermined=(*found.sentences, *further(posed, ends, at, found, on_bound)),
+        limits=found.limits,
         information=found.information,
         start_costs=ends.cost,
         start_codes=ends.codes,
@@ -385,7 +400,7 @@ def _member(posed: Posed, whole: Estimates, k: int, values) -> FitResult:
     correlation[np.diag_indices_from(correlation)] = 1.0
     covariance = covariance * np.outer(slope, slope)
     covariance[np.diag_indices_from(covariance)] = np.where(lost, np.inf, np.where(held, np.nan, np.diag(covariance)))
-    plain = Posed(posed.model, (spectrum,), posed.weighting, unknowns(posed.model, [spectrum], {}))
+    plain = Posed(posed.model, (spectrum,), posed.weighting, unknowns(posed.model, [spectrum], {}), smooth=posed.smooth)
     residual = np.asarray(linearised(plain.problem, jnp.asarray(plain.unknowns.inner(values)))[0])[: -len(values)]
     return FitResult(
         posed=plain,

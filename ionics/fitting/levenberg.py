@@ -41,17 +41,13 @@ class Search(eqx.Module):
         return jnp.sum(self.residual**2, axis=-1)
 
 
-def begin(linearised: Linearised, start: Float[Array, " unknown"], box: Box) -> Search:
-    """A search before its first step, which evaluates the start and goes nowhere.
-
-    linearised(unknowns) -> residual and its Jacobian.
-    """
+def begin(residuals: int, start: Float[Array, " unknown"], box: Box) -> Search:
+    """A search before its first step, which evaluates the start and goes nowhere."""
     at = jnp.clip(start, box.lower, box.upper)
-    value, jacobian = jax.eval_shape(linearised, at)
     return Search(
         at,
-        jnp.full(value.shape, UNSEEN),
-        jnp.zeros(jacobian.shape),
+        jnp.full(residuals, UNSEEN),
+        jnp.zeros((residuals, *at.shape)),
         damping=jnp.asarray(FIRST_DAMPING, dtype=at.dtype),
         growth=jnp.asarray(2.0, dtype=at.dtype),
         steps=jnp.asarray(0),
@@ -61,7 +57,7 @@ def begin(linearised: Linearised, start: Float[Array, " unknown"], box: Box) -> 
 
 def advance(linearised: Linearised, search: Search, box: Box, steps: int, iterations: int) -> Search:
     """Go on downhill for so many steps, or until the search ends: in a minimum of the sum of squares inside the box,
-    or after `iterations` altogether; see `code`.
+    or after `iterations` altogether; see `code`. linearised(unknowns) -> residual and its Jacobian.
 
     Damping after Nielsen (1999); unknowns on a bound whose gradient points outwards are held (projected
     Levenberg-Marquardt, Kanzow, Yamashita and Fukushima 2004). An unknown whose bounds coincide is held.

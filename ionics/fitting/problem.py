@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
+from scipy.ndimage import median_filter
 
 from ionics.fitting.across import Across, Shared, Spread
 from ionics.fitting.levenberg import Box
@@ -20,6 +21,7 @@ from ionics.fitting.spectrum import DataError, Spectrum
 
 Weighting = Literal["modulus", "sigma", "unit"]
 PAD = 32  # spectra are padded to multiples of this many points, so that a series shares one compiled function
+NEIGHBOURS = 5  # points whose median modulus is the weight in a robust fit
 FAR = 3.0  # residuals beyond so many standard deviations count less and less in a robust fit
 
 
@@ -51,6 +53,11 @@ class Problem(eqx.Module):
         """The parameters of every spectrum."""
         at = self.level + self.rows @ unknowns
         return jnp.where(self.is_log, jnp.exp(jnp.where(self.is_log, at, 0.0)), at)
+
+    @property
+    def residuals(self) -> int:
+        """How many there are: real and imaginary parts of every point, and those of the priors."""
+        return 2 * self.data.weight.size + len(self.expected)
 
     def linearised(self, unknowns: Float[Array, " unknown"]):
         """Residual and its Jacobian: weighted misfits [spectrum, real and imaginary, point], then those of the priors.
@@ -136,6 +143,7 @@ class Posed:
     unknowns: Unknowns
     noise: float = 1.0  # one standard deviation of a weighted residual, where robust fits and priors need to know it
     robust: bool = False
+    smooth: bool = False  # whether |Z| as a weight is the median of neighbours, so that no outlier weighs itself
 
     @functools.cached_property
     def problem(self) -> Problem:
@@ -150,7 +158,7 @@ class Posed:
         expected = [unknown.inner(unknown.prior.value) if unknown.prior else 0.0 for unknown in found]
         return Problem(
             model=jax.tree.map(lambda *leaves: jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0], *models),
-            data=data(self.spectra, self.weighting, self.noise),
+            data=data(self.spectra, self.weighting, self.noise, self.smooth),
             rows=jnp.asarray(rows),
             level=jnp.asarray(np.stack([spread.level for spread in spreads], axis=1)),
             is_log=jnp.asarray([parameter.scale == "log" for parameter in self.model.parameters]),
@@ -158,6 +166,11 @@ class Posed:
             certainty=jnp.asarray([1 / unknown.prior.error if unknown.prior else 0.0 for unknown in found]),
             far=jnp.asarray(FAR if self.robust else np.inf),
         )
+
+    def variance(self, least: float) -> float:
+        """Of a residual of `problem`, whose smallest sum of squares is `least`: the unit in which chi-squared rises."""
+        known = self.weighting == "sigma" or self.noise != 1.0 or self.robust
+        return 1.0 if known else least / self.dof
 
     @property
     def points(self) -> int:
@@ -171,7 +184,7 @@ class Posed:
         return 2 * self.points + sum(one.prior is not None for one in found) - len(found)
 
 
-def data(spectra: Sequence[Spectrum], weighting: Weighting, noise: float = 1.0) -> Data:
+def data(spectra: Sequence[Spectrum], weighting: Weighting, noise: float = 1.0, smooth: bool = False) -> Data:
     """Spectra of any lengths as one padded array."""
     if jnp.zeros(()).dtype != jnp.float64:
         raise RuntimeError("fits need float64: call jax.config.update('jax_enable_x64', True) first")
@@ -184,13 +197,14 @@ def data(spectra: Sequence[Spectrum], weighting: Weighting, noise: float = 1.0) 
     return Data(
         padded([one.frequency for one in spectra], mode="edge"),
         padded([one.impedance for one in spectra], mode="edge"),
-        padded([1 / (noise * _error(one, weighting)) for one in spectra]),
+        padded([1 / (noise * _error(one, weighting, smooth)) for one in spectra]),
     )
 
 
-def _error(spectrum: Spectrum, weighting: Weighting) -> Float[np.ndarray, " frequency"]:
+def _error(spectrum: Spectrum, weighting: Weighting, smooth: bool) -> Float[np.ndarray, " frequency"]:
     if weighting == "modulus":
-        return np.abs(spectrum.impedance)
+        modulus = np.abs(spectrum.impedance)
+        return median_filter(modulus, NEIGHBOURS, mode="nearest") if smooth else modulus
     if weighting == "sigma":
         if spectrum.sigma is None:
             raise DataError(f"{spectrum.label}: weighting 'sigma' needs the spectrum's sigma [ohm]; or use 'modulus'")

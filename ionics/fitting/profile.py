@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from ionics.fitting.search import search
 POINTS = 8  # to each side
 FIRST = 3.0  # standard errors that they reach at first
 WIDER = 4  # times that reach is doubled where chi-squared has not risen enough
+FINER = 2  # times the points are made denser where chi-squared passes ENOUGH in one leap
+LEAP = 1.5  # of the root of its rise, between two points
 ENOUGH = 9.0  # rise of chi-squared, in units of the noise
 
 
@@ -89,7 +92,7 @@ def profiles(
         raise KeyError(f"no parameter '{list(names or ())[known.index(-1)]}'; there are {', '.join(estimates.names)}")
     residual, jacobian = (np.asarray(part) for part in linearised(posed.problem, jnp.asarray(at)))
     least = float(residual @ residual)
-    noise = 1.0 if posed.weighting == "sigma" or posed.noise != 1.0 or posed.robust else least / posed.dof
+    noise = posed.variance(least)
     box = posed.unknowns.box
     lower, upper = np.asarray(box.lower), np.asarray(box.upper)
     # the covariance of what is searched; where the data say nothing, as much as the bounds allow
@@ -98,17 +101,26 @@ def profiles(
     error = np.sqrt(np.diag(covariance))
     kept = {i: [(at[i], 0.0)] for i in known}
     begun: dict[int, list[np.ndarray]] = {i: [at] for i in known}
-    sides = [(i, side) for i in known for side in (-1.0, 1.0)]
+    every = sides = [(i, side) for i in known for side in (-1.0, 1.0)]
     reach = FIRST
-    for turn in range(WIDER):
-        steps = reach * np.linspace(0, 1, POINTS + 1)[1:] if turn == 0 else reach * np.linspace(0.5, 1, POINTS + 1)[1:]
-        held = [
-            (i, float(np.clip(at[i] + side * step * error[i], lower[i], upper[i])))
-            for i, side in sides
-            for step in steps
-        ]
+    for turn in range(WIDER + FINER):
+        if turn < WIDER:
+            steps = reach * np.linspace(0 if turn == 0 else 0.5, 1, POINTS + 1)[1:]
+            held = [
+                (i, float(np.clip(at[i] + side * step * error[i], lower[i], upper[i])))
+                for i, side in sides
+                for step in steps
+            ]
+        else:
+            gaps = [_gap(kept[i], at[i], side) for i, side in every]
+            held = [
+                (i, float(value))
+                for (i, _), gap in zip(every, gaps, strict=True)
+                if gap is not None
+                for value in np.linspace(*gap, POINTS + 2)[1:-1]
+            ]
         if not held:
-            break
+            continue
         starts = np.stack([_beside(at, covariance, i, value, begun[i]) for i, value in held])
         low, high = np.tile(lower, (len(held), 1)), np.tile(upper, (len(held), 1))
         for row, (i, value) in enumerate(held):
@@ -139,7 +151,16 @@ def _beside(at, covariance, i: int, value: float, ends) -> np.ndarray:
 def _risen(points, best: float, side: float, lower: float, upper: float) -> bool:
     own = [(value, rise) for value, rise in points if side * (value - best) >= 0]
     furthest = max(own, key=lambda point: side * point[0])
-    return furthest[1] > ENOUGH or furthest[0] in (lower, upper)
+    return bool(furthest[1] > ENOUGH or furthest[0] in (lower, upper))
+
+
+def _gap(points, best: float, side: float) -> tuple[float, float] | None:
+    """Two neighbours between which chi-squared rises past what counts in one leap, if there are such."""
+    own = sorted(((value, rise) for value, rise in points if side * (value - best) >= 0), key=lambda p: side * p[0])
+    for (near, low), (far, high) in itertools.pairwise(own):
+        if np.sqrt(max(high, 0.0)) - np.sqrt(max(low, 0.0)) > LEAP and low < ENOUGH:
+            return near, far
+    return None
 
 
 def _profile(estimates: Estimates, i: int, points, dof: int | None) -> Profile:

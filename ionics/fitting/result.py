@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Float
 
+from ionics.fitting.criteria import criteria
 from ionics.fitting.identify import Information
 from ionics.fitting.model import AbstractModel, Parameter
 from ionics.fitting.problem import Posed
@@ -18,7 +19,7 @@ GOOD, FAIR = 0.02, 0.10  # relative RMSE
 MOST = 12  # correlations that a summary tells
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Estimates:
     """Values of parameters, what the data say about their errors, and how they were found."""
 
@@ -32,6 +33,7 @@ class Estimates:
     dof: int  # 2 points - free parameters, and one for every prior
     at_bound: tuple[bool, ...]
     undetermined: tuple[str, ...] = ()  # sentences; empty where everything is determined
+    limits: tuple[str, ...] = ()  # sentences about determined parameters that lie on a bound
     information: Information | None = None
     start_costs: Float[np.ndarray, " start"] = dataclasses.field(default_factory=lambda: np.zeros(0))
     start_codes: tuple[str, ...] = ()  # converged, iteration limit, non-finite; the first start is the given one
@@ -63,15 +65,8 @@ class Estimates:
 
     @property
     def criteria(self) -> dict[str, float]:
-        """Information criteria AIC, AICc (Hurvich and Tsai, Biometrika 76 (1989) 297) and BIC; smaller is better.
-
-        -2 ln L is chi-squared where errors are given, else n ln(chi-squared / n), the size of the errors being one
-        more parameter. Only differences between models of the same data with the same weighting mean anything.
-        """
-        n, k = self.observations, len(self.parameters) + (self.weighting != "sigma")
-        misfit = self.chi_squared if self.weighting == "sigma" else n * np.log(self.chi_squared / n)
-        corrected = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else np.inf
-        return {"AIC": misfit + 2 * k, "AICc": misfit + 2 * k + corrected, "BIC": misfit + k * np.log(n)}
+        """AIC, AICc and BIC; smaller is better."""
+        return criteria(self.chi_squared, self.observations, len(self.parameters), self.weighting == "sigma")
 
     def __getitem__(self, name: str) -> float:
         return float(self.values[self._index(name)])
@@ -101,6 +96,16 @@ class Estimates:
             return value / factor, value * factor
         return value - far * error, value + far * error
 
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.summary().splitlines()[0]}>"
+
+    def summary(self) -> str:
+        """The fit as text."""
+        return "\n".join([*self._statistics(), *self._answers()])
+
     def _statistics(self):
         codes = ", ".join(f"{self.start_codes.count(code)} {code}" for code in sorted(set(self.start_codes)))
         yield (
@@ -115,6 +120,8 @@ class Estimates:
         yield from ("", *self._table())
         if self.undetermined:
             yield from ("", "Not determined by these data:", *(f"  {sentence}" for sentence in self.undetermined))
+        if self.limits:
+            yield from ("", "On a bound:", *(f"  {sentence}" for sentence in self.limits))
         if self.elsewhere:
             yield from ("", "Other optima:", *(f"  {sentence}" for sentence in self.elsewhere))
         pairs = list(self._correlated())
@@ -146,7 +153,9 @@ class Estimates:
                 self.parameters, self.values, self.standard_errors, self.at_bound, strict=True
             )
         )
-        loose = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in (*self.undetermined, *self.elsewhere))
+        loose = "".join(
+            f"<li>{html.escape(sentence)}</li>" for sentence in (*self.undetermined, *self.limits, *self.elsewhere)
+        )
         return (
             "<table><tr><th>parameter</th><th>value</th><th>standard error</th><th>unit</th></tr>"
             f"{rows}</table><ul>{loose}</ul>"
@@ -166,6 +175,7 @@ class Estimates:
             },
             "correlation": self.correlation.tolist(),
             "undetermined": list(self.undetermined),
+            "limits": list(self.limits),
             "elsewhere": list(self.elsewhere),
             "starts": len(self.start_costs),
             "starts_at_best": self.starts_at_best,
@@ -173,7 +183,7 @@ class Estimates:
         }
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class FitResult(Estimates):
     """The best fit of one spectrum, its errors, and whether to believe it."""
 
@@ -240,7 +250,7 @@ class FitResult(Estimates):
         )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SeriesFit(Estimates):
     """The best fit of several spectra together: the parameters of the series, and each spectrum with its own."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ionics.fitting.levenberg import CODES, CONVERGED, NONFINITE, RUNNING, Box, Search, advance, begin
-from ionics.fitting.problem import Problem
+from ionics.fitting.problem import Problem, linearised
 
 WIDTH = 256  # searches that go on together
 ROUND = 16  # steps after which those that ended make room
@@ -67,7 +67,7 @@ def search(
         who = np.where(places >= 0, places, places.max())  # idle lanes repeat one; nothing reads them
         own, box = jnp.asarray(which[who]), jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[who]), boxes)
         if len(fresh):
-            begun = _begin(merged, together, own, jnp.asarray(at[who]), box)
+            begun = _begin(problems[0].residuals, jnp.asarray(at[who]), box)
             is_fresh = np.isin(np.arange(width), fresh)
             lanes = begun if lanes is None else jax.tree.map(partial(_renewed, is_fresh), lanes, begun)
         lanes = _advance(merged, together, own, lanes, box, steps, iterations)
@@ -90,14 +90,14 @@ def _one(problems: Problem, together: bool, own) -> Problem:
 
 
 @eqx.filter_jit
-def _begin(problems, together: bool, which, at, boxes) -> Search:
-    return jax.vmap(lambda own, at, box: begin(_one(problems, together, own).linearised, at, box))(which, at, boxes)
+def _begin(residuals: int, at, boxes) -> Search:
+    return jax.vmap(partial(begin, residuals))(at, boxes)
 
 
 @eqx.filter_jit
 def _advance(problems, together: bool, which, lanes, boxes, steps: int, iterations: int) -> Search:
     def one(own, lane, box):
-        return advance(_one(problems, together, own).linearised, lane, box, steps, iterations)
+        return advance(partial(linearised, _one(problems, together, own)), lane, box, steps, iterations)
 
     return jax.vmap(one)(which, lanes, boxes)
 

@@ -17,6 +17,7 @@ import xarray as xr
 
 from ionics import results
 from ionics.fit_results import part_of
+from ionics.plots.design import plot_design
 from ionics.plots.estimates import SPECTRA, plot_corner, plot_likelihoods, plot_series, plot_spectra
 from ionics.plots.evolution import (
     in_time,
@@ -60,6 +61,8 @@ def pictures(result: xr.Dataset | xr.DataTree) -> dict[str, Picture]:
         return _of_estimates(ds)
     if kind == "series":
         return _of_series(result, ds)
+    if kind == "design":
+        return {"design": Picture(plot_design, 0)}
     spectrum = {
         "nyquist": Picture(partial(plot_nyquist, resize=True), 1),
         "bode": Picture(plot_bode, 2, BODE),
@@ -192,6 +195,9 @@ class Ionics:
 
     def plot_corner(self, figure=None):
         return plot_corner(self._ds, figure)
+
+    def plot_design(self, figure=None):
+        return plot_design(self._ds, figure)
 
     def plot_series(self, figure=None):
         return plot_series(self._ds, figure)

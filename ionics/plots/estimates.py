@@ -22,6 +22,9 @@ CONDITIONS = {
 LIMITS = ((1.0, "68 %"), (1.96**2, "95 %"))  # rises of chi-squared, by many degrees of freedom
 SPECTRA = (6.4, 4.8)  # inches
 MOST = 9  # parameters of a corner
+LOOSE = 2.0  # an error above so many times the value says that it is not determined
+MANY = 30  # spectra: no caps, thin points
+APART = 12.0  # ratio of largest to smallest spectrum from which their axes are logarithmic
 
 
 def condition_of(ds: xr.Dataset) -> str | None:
@@ -93,9 +96,9 @@ def plot_corner(ds: xr.Dataset, figure=None):
 
 
 def plot_series(ds: xr.Dataset, figure=None):
-    """Every parameter through the series with its standard errors; open where Kramers-Kronig fails."""
+    """Every parameter through the series with its standard errors, and the misfit; open where Kramers-Kronig fails."""
     names, along = [str(name) for name in ds.parameter.values], condition_of(ds)
-    axes = _panels(figure, len(names), 3.4, 2.2)
+    axes = _panels(figure, len(names) + 1, 3.4, 2.2)
     if along is None:
         x, label = np.arange(1, ds.sizes["spectrum"] + 1), "spectrum"
     else:
@@ -104,29 +107,48 @@ def plot_series(ds: xr.Dataset, figure=None):
     sound = ds.consistent.values.astype(bool) if "consistent" in ds else np.ones(len(x), bool)
     for k, (ax, name) in enumerate(zip(axes, names, strict=False)):
         value, error = ds["value"].sel(parameter=name).values, ds.standard_error.sel(parameter=name).values
-        unit = str(ds.parameter_unit.sel(parameter=name).item())
-        log = bool(np.all(value > 0) and value.max() > 8 * value.min())
-        error = np.where(np.isfinite(error), error, np.nan)
-        low = np.minimum(error, 0.9 * value) if log else error
-        for keep, fill in ((sound, colour(k)), (~sound, "white")):
-            ax.errorbar(
-                x[keep], value[keep], yerr=np.stack([low, error])[:, keep], fmt="o", color=colour(k), markersize=3,
-                markerfacecolor=fill, linewidth=0.8, capsize=1.5,
-            )  # fmt: skip
-        ax.set_yscale("log" if log else "linear")
-        middle = np.nanmedian(np.abs(value))
-        if not log and np.ptp(value) < 1e-6 * middle:
-            ax.set_ylim(0.9 * value.min(), 1.1 * value.max())
-        ax.set_ylabel(_named(name, unit))
+        _run(ax, x, value, error, sound, colour(k))
+        ax.set_ylabel(_named(name, str(ds.parameter_unit.sel(parameter=name).item())))
+    misfit = axes[len(names)]
+    for keep, fill in ((sound, INK), (~sound, "white")):
+        misfit.plot(x[keep], 100 * ds.relative_rmse.values[keep], "o", color=INK, markersize=3, markerfacecolor=fill)
+    misfit.set_ylabel("relative RMSE (%)")
+    misfit.set_ylim(0)
+    for ax in axes:
         dress(ax)
         ax.yaxis.label.set_size(SMALL)
-    for ax in axes[max(0, len(names) - _columns(len(names))) :]:
+    for ax in axes[max(0, len(axes) - _columns(len(axes))) :]:
         ax.set_xlabel(label)
     return axes
 
 
+def _run(ax, x, value, error, sound, color):
+    """One parameter through a series. Values without an error (on a bound, not determined) set no limits: crosses."""
+    known = np.isfinite(error) & (error < LOOSE * np.abs(value))
+    known = known if known.any() else np.ones(len(x), bool)
+    log = bool(np.all(value[known] > 0) and value[known].max() > 8 * value[known].min())
+    low = np.minimum(error, 0.9 * value) if log else error
+    for keep, fill in ((known & sound, color), (known & ~sound, "white")):
+        ax.errorbar(
+            x[keep], value[keep], yerr=np.nan_to_num(np.stack([low, error])[:, keep], posinf=0), fmt="o", color=color,
+            markersize=3, markerfacecolor=fill, linewidth=0.8, capsize=1.5 if len(x) < MANY else 0,
+        )  # fmt: skip
+    ax.set_yscale("log" if log else "linear")
+    middle = np.nanmedian(np.abs(value))
+    if not log and np.ptp(value[known]) < 1e-6 * middle:
+        ax.set_ylim(0.9 * value[known].min(), 1.1 * value[known].max())
+    if not known.all():
+        bottom, top = ax.get_ylim()
+        inside = np.clip(value[~known], bottom, top)
+        ax.plot(x[~known], inside, "x", color="#999999", markersize=4, markeredgewidth=0.8, clip_on=False, zorder=1)
+        ax.set_ylim(bottom, top)
+
+
 def plot_spectra(tree: xr.DataTree, ax=None):
-    """All spectra of a series and their fits, from dark to light along what varies."""
+    """All spectra of a series and their fits, from dark to light along what varies.
+
+    The axes are logarithmic where one spectrum is more than APART times another.
+    """
     ax = new_axes(ax, SPECTRA)
     root = tree.to_dataset()
     along = condition_of(root)
@@ -139,7 +161,11 @@ def plot_spectra(tree: xr.DataTree, ax=None):
         data = complex_values(impedance_of(ds)) * scale
         ax.plot(data.real, -data.imag, "o", markersize=3, markerfacecolor="none", color=by_time(place), linewidth=0.7)
         ax.plot(z.real * scale, -z.imag * scale, color=by_time(place), linewidth=0.9)
-    equal_limits(ax, np.concatenate(models) * scale)
+    reach = [float(np.max(abs(z))) for z in models]
+    if max(reach) > APART * min(reach):
+        _decades(ax, np.concatenate([complex_values(impedance_of(ds)) for ds in members]) * scale)
+    else:
+        equal_limits(ax, np.concatenate(models) * scale)
     ax.set_xlabel(f"Re Z ({unit})")
     ax.set_ylabel(f"−Im Z ({unit})")
     dress(ax)
@@ -153,6 +179,15 @@ def plot_spectra(tree: xr.DataTree, ax=None):
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=SMALL)
     return ax
+
+
+def _decades(ax, z):
+    """Logarithmic axes about what is capacitive."""
+    z = z[(z.real > 0) & (z.imag < 0)]
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlim(0.7 * np.percentile(z.real, 0.2), 1.6 * z.real.max())
+    ax.set_ylim(0.7 * np.percentile(-z.imag, 0.2), 1.6 * (-z.imag).max())
 
 
 def _key(name) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import xarray as xr
 
@@ -20,6 +22,8 @@ from ionics.plots.style import INK, PALETTE, SMALL, colour, dress, new_axes, sca
 from ionics.quantity import pretty_unit, quantity
 
 ARRHENIUS = (6.4, 4.6)  # inches
+NUMBERED = 16  # parameters of a correlation that is written out
+LONG = 34  # letters of a name
 
 
 def plot_fit(ds: xr.Dataset, figure=None):
@@ -51,6 +55,8 @@ def plot_fit(ds: xr.Dataset, figure=None):
     _fit_nyquist(nyquist, frequency, data * scale, model * scale, unit, whole, point, line)
     upper.loglog(frequency, abs(data), **point)
     upper.loglog(frequency, abs(model), **line)
+    if np.ptp(np.log10(abs(data))) > 1:  # decades are enough
+        upper.yaxis.set_minor_formatter("")
     upper.set_ylabel(f"|Z| ({pretty_unit(ds.z_real.attrs['units'])})")
     middle.semilogx(frequency, -np.degrees(np.angle(data)), **point)
     middle.semilogx(frequency, -np.degrees(np.angle(model)), **line)
@@ -109,19 +115,17 @@ def _residuals(ax, frequency, data, model):
 
 def plot_correlation(ds: xr.Dataset, ax=None):
     """The correlation matrix of the fitted parameters, with its numbers."""
-    names = [str(n) for n in ds.parameter.values]
+    names, many = shortened([str(n) for n in ds.parameter.values]), ds.sizes["parameter"] > NUMBERED
     ax = new_axes(ax, correlation_size(ds))
-    matrix = ds.correlation.values
+    matrix, size = ds.correlation.values, 6.5 if many else SMALL
     image = ax.imshow(matrix, cmap="PuOr", vmin=-1, vmax=1)
-    short = [n.removeprefix("stack.").replace("layers.", "").replace("junctions.", "") for n in names]
-    ax.set_xticks(range(len(names)), short, rotation=40, ha="right", rotation_mode="anchor", fontsize=SMALL)
-    ax.set_yticks(range(len(names)), short, fontsize=SMALL)
-    for i in range(len(names)):
-        for j in range(len(names)):
-            value = matrix[i, j]
-            text = f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "–"
-            color = "white" if abs(value) > 0.65 else INK
-            ax.text(j, i, text, ha="center", va="center", fontsize=7.5, color=color)
+    ax.set_xticks(range(len(names)), names, rotation=60 if many else 40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(names)), names)
+    ax.tick_params(labelsize=size)
+    for i, j in np.ndindex(*(matrix.shape if not many else (0, 0))):
+        value = matrix[i, j]
+        text = f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "–"
+        ax.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if abs(value) > 0.65 else INK)
     ax.set_title("correlation of the parameters", fontsize=10, loc="left")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -133,8 +137,21 @@ def plot_correlation(ds: xr.Dataset, ax=None):
 
 def correlation_size(ds: xr.Dataset) -> tuple[float, float]:
     """Inches."""
-    size = 2.2 + 0.5 * ds.sizes["parameter"]
+    count = ds.sizes["parameter"]
+    size = 2.2 + (0.5 * count if count <= NUMBERED else 0.19 * count + 2.0)
     return size + 0.8, size
+
+
+def shortened(names: list[str]) -> list[str]:
+    """Parameters as a picture can hold them: of paths into a stack what tells them apart."""
+    words = [
+        re.sub(r"\b(materials|stack|layers|junctions|carriers)\.", "", name)
+        .replace("activation_energy", "Ea")
+        .replace("compact_layer.", "")
+        for name in names
+    ]
+    short = [word if len(word) <= LONG else "…" + word[1 - LONG :] for word in words]
+    return [one if short.count(one) == 1 else word for one, word in zip(short, words, strict=True)]
 
 
 def plot_arrhenius(ds: xr.Dataset, ax=None):

@@ -71,7 +71,7 @@ def _fill_arcs(ax, ds, scale, unit):
         label = f"{name}: {quantity(part[at].real, unit)} ({100 * share:.0f} %)"
         if blocks:
             farad = 1 / (2 * math.pi * frequency[-1] * -part[-1].imag)
-            stored = f"blocks: {quantity(farad, 'F' + unit.replace('Ω ', '/'))}"
+            stored = f"blocks: {quantity(farad, unit.replace('Ω ', 'F/').replace('Ω', 'F'))}"
             label = f"{label}, {stored}" if share > LEAST_SHARE else f"{name} {stored}"
             ax.plot(x, y, color=color, linewidth=2.5, zorder=3, label=label)
         elif np.ptp(fine.imag) < 1e-3 * reference:

@@ -1,20 +1,29 @@
 """Fits of measured spectra against what their authors published, and against other programs.
 
 Data: hybrid-drt (Huang et al., Electrochim. Acta 443 (2023) 141879), EISFitpython (Adediwura, Mathew, Schmedt
-auf der Guenne, J. Mater. Chem. A 12 (2024) 15847), impedance.py (Murbach et al., JOSS 5 (2020) 2349).
+auf der Guenne, J. Mater. Chem. A 12 (2024) 15847), impedance.py (Murbach et al., JOSS 5 (2020) 2349), SSB_EIS_ML
+(doi 10.5281/zenodo.16313223), Zahner-Analysis-Python (Zahner-Elektrik).
 """
 
 import dataclasses
+import json
 import re
+import time
+from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import ionics
+from ionics import plots
+from ionics.config import fit_models
 from ionics.fitting.circuits import CPE, R
 from ionics.fitting.derived import Geometry, Measured, arrhenius, hsu_mansfeld, propagate
-from ionics.fitting.files.readers import read_spectrum
+from ionics.fitting.files.readers import read_spectra, read_spectrum
 from ionics.fitting.leastsquares import fit, fit_series
 from ionics.fitting.model import CircuitModel
+from ionics.summary import verdict
 
 
 def test_a_cold_electrolyte_pellet_is_a_resistance_an_arc_and_a_blocking_electrode(laboratory):
@@ -98,17 +107,134 @@ def test_the_published_conductivity_and_capacitance_are_reproduced(fitted):
 # ---- a lithium-ion cell, as the documentation of impedance.py fits it
 
 
-def test_random_starts_reach_the_best_fit_of_a_lithium_ion_cell(laboratory):
-    """The documented circuit on the documented points (Im Z < 0: its `ignoreBelowX`), modulus weighting.
-
-    Relative RMSE is sqrt(mean |Z - Z_fit|^2 / |Z|^2). impedance.py, from the starting values of its
-    documentation and with weight_by_modulus, ends at 0.018742; 0.01797 is what a global search finds.
-    """
+@pytest.fixture(scope="module")
+def lithium_ion(laboratory):
+    """The documented points: Im Z < 0, the `ignoreBelowX` of impedance.py."""
     spectrum = read_spectrum(laboratory / "impedance.py/exampleData.csv")
-    keep = spectrum.impedance.imag < 0
-    spectrum = dataclasses.replace(spectrum, frequency=spectrum.frequency[keep], impedance=spectrum.impedance[keep])
-    result = fit(CircuitModel("R0-p(R1,C1)-p(R2-Wo1,C2)"), spectrum, starts=64)
-    assert len(spectrum) == 57
-    assert result.relative_rmse <= 0.01797
-    assert result.starts_at_best >= 3
-    assert any("Wo1.Z0 * Wo1.tau^-0.5" in sentence for sentence in result.undetermined)
+    keep = np.imag(spectrum.impedance) < 0
+    return dataclasses.replace(spectrum, frequency=spectrum.frequency[keep], impedance=spectrum.impedance[keep])
+
+
+@pytest.fixture(scope="module")
+def seeds(lithium_ion):
+    """The documented circuit with modulus weighting, from the random starts of 20 seeds."""
+    circuit = CircuitModel("R0-p(R1,C1)-p(R2-Wo1,C2)")
+    return [fit(circuit, lithium_ion, starts=32, seed=seed) for seed in range(20)]
+
+
+def test_random_starts_of_every_seed_reach_the_best_fit_of_a_lithium_ion_cell(lithium_ion, seeds):
+    """Relative RMSE is sqrt(mean |Z - Z_fit|^2 / |Z|^2). impedance.py, from the starting values of its
+    documentation and with weight_by_modulus, ends at 0.018742; 0.01796 is what a global search finds.
+    """
+    assert len(lithium_ion) == 57
+    for result in seeds:
+        assert result.relative_rmse == pytest.approx(0.01796, abs=1e-5)
+        np.testing.assert_allclose(result.chi_squared, seeds[0].chi_squared, rtol=1e-8)
+        assert any("Wo1.Z0 * Wo1.tau^-0.5" in sentence for sentence in result.undetermined)
+
+
+def test_it_is_told_that_the_two_arcs_of_the_lithium_ion_cell_can_swap(seeds):
+    """The other optimum has both arcs in the other place; which way round is not said by the circuit."""
+    for result in seeds:
+        swapped = [sentence for sentence in result.elsewhere if "R1 and R2" in sentence and "C1 and C2" in sentence]
+        assert swapped, result.elsewhere
+        larger = float(re.search(r"chi-squared ([\d.]+) % larger", swapped[0])[1])
+        assert 5 < larger < 15
+
+
+# ---- solid-state cells, with the files of configs/
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def asked(name, *overrides):
+    """The model that a file in configs/ asks for, and the rest of its question."""
+    study = ionics.load(CONFIGS / f"{name}.yaml", list(overrides))
+    return fit_models.circuit_model(study.config, study.config.fit), study.config.fit
+
+
+def test_a_solid_state_cell_is_a_separator_a_porous_cathode_and_a_slow_arc(laboratory):
+    """NCM-LPSCl | LPSCl | InLi. Without the cathode's pores, three plain arcs miss by more than twice as much."""
+    model, question = asked("fit_solid_state_cell")
+    spectrum = read_spectra(laboratory / "hybrid-drt/PEIS_SSB.mpr")[0].window(*question.frequency_range)
+    result = fit(model, spectrum, starts=question.starts)
+    assert result.relative_rmse <= 0.006
+    assert not result.undetermined
+    arcs = fit(CircuitModel("R0-p(R1,CPE1)-p(R2,CPE2)-p(R3,CPE3)"), spectrum)
+    assert arcs.relative_rmse > 2 * result.relative_rmse
+    assert result.criteria["AICc"] < arcs.criteria["AICc"] - 10
+
+
+ZAHNER = {  # parameter of fit_result.json -> the same of the circuit
+    ("L0", "L"): lambda p: p["L0"],
+    ("R0", "R"): lambda p: p["R0"],
+    ("R1", "R"): lambda p: p["R1"],
+    ("R2", "R"): lambda p: p["R2"],
+    ("C0", "C"): lambda p: p["C0"],
+    ("CPE0", "Y_0"): lambda p: p["CPE0.Q"],  # Z = 1 / (Y0 (i w)^alpha)
+    ("CPE0", "α"): lambda p: p["CPE0.n"],
+    ("FI0", "W"): lambda p: p["Wo0.Z0"] / p["Wo0.tau"] ** 0.5,  # Z = W / sqrt(i w) coth(sqrt(i w / k)),
+    ("FI0", "k"): lambda p: 1 / p["Wo0.tau"],  # where Wo is Z0 coth(x) / x with x = sqrt(i w tau)
+}
+
+
+@pytest.fixture(scope="module")
+def zahner(laboratory):
+    reference = json.loads((laboratory / "zahner/fit_result.json").read_text(encoding="utf-8"))["model"]
+    model, _ = asked("fit_zahner")
+    return reference, fit(model, read_spectra(laboratory / "zahner/li-ion-battery.ism")[0], starts=64)
+
+
+def test_the_parameters_of_zahners_program_are_met_within_its_errors(zahner):
+    """Its `error` is in per cent of the value. Met within two of them, six of nine within one.
+
+    R1, R2 and Y0 are off by 1.5, 1.8 and 1.3 of its errors: its own fit is not at the least squares (next test).
+    """
+    reference, result = zahner
+    values = dict(zip(result.names, result.values, strict=True))
+    away = {}
+    for (element, name), translated in ZAHNER.items():
+        stated = reference[element][name]
+        away[element, name] = abs(translated(values) / stated["value"] - 1) * 100 / stated["error"]
+    assert max(away.values()) < 2
+    assert sum(size < 1 for size in away.values()) >= 6
+
+
+def test_the_fit_is_closer_to_zahners_data_than_the_fit_of_its_program(zahner):
+    """Same circuit, its values: the misfit is 0.24 instead of 0.005 %."""
+    reference, result = zahner
+    theirs = {(e, n): reference[e][n]["value"] for e, n in ZAHNER}
+    tau = 1 / theirs["FI0", "k"]
+    given = {
+        "L0": theirs["L0", "L"], "R0": theirs["R0", "R"], "R1": theirs["R1", "R"], "R2": theirs["R2", "R"],
+        "C0": theirs["C0", "C"], "CPE0.Q": theirs["CPE0", "Y_0"], "CPE0.n": theirs["CPE0", "α"],
+        "Wo0.Z0": theirs["FI0", "W"] * tau**0.5, "Wo0.tau": tau,
+    }  # fmt: skip
+    values = jnp.asarray([given[name] for name in result.names])
+    z = result.model.impedance(values, jnp.asarray(result.spectrum.frequency))
+    misfit = np.sqrt(np.mean(abs(1 - np.asarray(z) / result.spectrum.impedance) ** 2))
+    assert misfit < 0.003  # of all circuits of its seven elements the next has 0.008
+    assert result.relative_rmse < misfit / 20
+
+
+# ---- 148 spectra of cells that age, as one batch
+
+
+@pytest.mark.slow
+def test_148_spectra_are_one_batch_the_bad_point_is_flagged_and_resistances_are_drawn(laboratory, tmp_path):
+    """10 kHz in row 0 of SSB_EIS_ML has a real part of 20 instead of some 500 ohm. Less than a minute on two cores."""
+    data = laboratory / "ssb-eis-ml/EISdata1_SoC0_Cyc1to100.csv"
+    tree = ionics.load(CONFIGS / "fit_cycling_series.yaml").fit(data)  # compiles
+    spectra = read_spectra(data)
+    model, question = asked("fit_cycling_series")
+    begin = time.perf_counter()
+    results = fit_series(model, spectra, starts=question.starts, robust=question.robust)
+    assert time.perf_counter() - begin < 60
+    assert len(results) == tree.sizes["spectrum"] == 148
+    later = [one.relative_rmse for one in results if one.spectrum.conditions["cycle"] > 1]
+    assert np.median(later) < 0.015
+    assert any("row 0 at 1e+04 Hz" in sentence for sentence in verdict(tree))
+    first = tree[str(tree.spectrum.values[0])].to_dataset(inherit=False)
+    assert first.kk_outlier.values[np.argmax(first.kk_frequency.values)] > 5
+    (path,) = plots.write_figures(tree, tmp_path, only="series")
+    assert path.stat().st_size > 1e4

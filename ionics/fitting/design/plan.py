@@ -218,9 +218,9 @@ def _error(rows: Float[np.ndarray, "setting row parameter"], asked: Float[np.nda
 
 def _open(known: Unknowns, candidates) -> tuple[str, ...]:
     jacobian = candidates.reshape(-1, len(known.names)) / known.spread
-    free = np.ones(len(known.names), bool)
+    inside, flat = np.zeros(len(known.names), int), np.zeros(len(known.names))
     # without scatter only directions of no information at all are left open
-    return identify(known.parameters, known.values, jacobian, known.spread, free, 0.0).sentences
+    return identify(known.parameters, known.values, jacobian, known.spread, inside, flat, 0.0).sentences
 
 
 # ---- as a dataset
