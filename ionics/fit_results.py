@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from ionics.constants import FARADAY
 from ionics.results import Origin, scalar, variable
 
 UNITS = {"temperature": "K", "state_of_charge": "1", "pressure": "Pa", "cycle": "1", "time": "s"}  # of conditions
@@ -227,6 +228,7 @@ def joint_to_dataset(fit) -> xr.Dataset:
     return ds.assign_attrs(kind="joint", message=fit.verdict)
 
 
+ENERGY = ".activation_energy"
 OWN = {"parameter": "unknown", "other": "other_unknown"}  # a group shares the dimensions of its parents
 
 
@@ -235,16 +237,17 @@ def with_joint(tree: xr.DataTree, joint: xr.Dataset) -> xr.DataTree:
     tree = tree.copy()
     own = {name: new for name, new in OWN.items() if name in joint.dims}
     tree["together"] = xr.DataTree(joint.rename(own).assign_attrs(created=tree.attrs["created"]))
-    energies = [name for name in joint.parameter.values if str(name).endswith(".activation_energy")]
-    found = [(name, joint.sel(parameter=name)) for name in energies]
-    told = [
-        f"activation energy of {str(name).removesuffix('.activation_energy')}: "
-        f"{float(own['value']):.4f} ± {float(own.standard_error):.2g} {own.parameter_unit.item()}"
-        for name, own in found
-    ]
+    told = [_energy(joint.sel(parameter=name)) for name in joint.parameter.values if str(name).endswith(ENERGY)]
     tree.attrs["together"] = joint.attrs["message"]
     tree.attrs["together_energies"] = json.dumps(told, ensure_ascii=False)
     return tree
+
+
+def _energy(one: xr.Dataset) -> str:
+    """An activation energy in words, in eV."""
+    factor = 1 / FARADAY if one.parameter_unit.item() == "J/mol" else 1.0
+    value, error = (factor * float(one[key]) for key in ("value", "standard_error"))
+    return f"activation energy of {str(one.parameter.item()).removesuffix(ENERGY)}: {value:.4f} ± {error:.2g} eV"
 
 
 def joint_of(tree: xr.DataTree) -> xr.Dataset:

@@ -19,7 +19,7 @@ LOWER = {  # part -> the parts it may import, itself included
     "fitting": {"constants", "laws", "kinetics", "transport", "fitting"},
     "packing": set(),
     "results": {"constants", "transport", "fitting", "packing", "quantity"},
-    "fit_results": {"results"},
+    "fit_results": {"constants", "results"},
     "comparison": {"results", "fit_results", "fitting"},
     "timeline": {"constants", "transport", "results", "quantity"},
     "summary": {"constants", "results", "quantity"},
