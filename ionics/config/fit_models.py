@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -92,6 +93,7 @@ def prior(config: Config, name: str, free: FreeParameter, scale: str, dimension:
 class StackModel(AbstractModel):
     """A stack at equilibrium whose quantities are free by the names and in the units (SI) of the file."""
 
+    slow: ClassVar[bool] = True
     stack: Stack
     area: Float[Array, ""]  # m2
     occupancy: Float[Array, " held"]  # mean, of what `held` names

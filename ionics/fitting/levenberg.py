@@ -65,14 +65,23 @@ def advance(linearised: Linearised, search: Search, box: Box, steps: int, iterat
     last = search.steps + steps
 
     def step(search):
-        move, held = _step(search, box)
-        move = jnp.where(search.steps == 0, 0.0, move)
-        at = jnp.clip(search.at + move, box.lower, box.upper)
-        value, jacobian = linearised(at)
-        moved = eqx.tree_at(lambda s: (s.at, s.residual, s.jacobian), search, (at, value, jacobian))
-        return _judge(search, moved, held, iterations)
+        at, held = propose(search, box)
+        return judge(search, at, held, *linearised(at), iterations)
 
     return jax.lax.while_loop(lambda one: (one.code == RUNNING) & (one.steps < last), step, search)
+
+
+def propose(search: Search, box: Box) -> tuple[Float[Array, " unknown"], Bool[Array, " unknown"]]:
+    """Where to look next, and which unknowns are held on a bound."""
+    move, held = _step(search, box)
+    move = jnp.where(search.steps == 0, 0.0, move)
+    return jnp.clip(search.at + move, box.lower, box.upper), held
+
+
+def judge(search: Search, at, held, residual, jacobian, iterations: int) -> Search:
+    """Accept or refuse what was found there, adapt the damping, decide whether to stop."""
+    moved = eqx.tree_at(lambda s: (s.at, s.residual, s.jacobian), search, (at, residual, jacobian))
+    return _judge(search, moved, held, iterations)
 
 
 def _finite(value, jacobian) -> Bool[Array, ""]:
@@ -93,7 +102,6 @@ def _step(search, box):
 
 
 def _judge(search, moved, held, iterations):
-    """Accept or refuse a step, adapt the damping, decide whether to stop."""
     move = moved.at - search.at
     change = search.jacobian @ move
     predicted = -jnp.sum((2.0 * search.residual + change) * change)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -67,6 +67,8 @@ class Parameter:
 
 class AbstractModel(eqx.Module):
     """A model of an impedance spectrum with free parameters."""
+
+    slow: ClassVar[bool] = False  # milliseconds an evaluation, and seconds to compile it: nothing is won by batches
 
     @property
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""Many searches, from many starts and of many problems, through one compiled function of fixed width."""
+"""Many searches, from many starts and of many problems, through one compiled function."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from ionics.fitting.levenberg import CODES, CONVERGED, NONFINITE, RUNNING, Box, Search, advance, begin
+from ionics.fitting.levenberg import CODES, CONVERGED, NONFINITE, RUNNING, Box, Search, advance, begin, judge, propose
 from ionics.fitting.problem import Problem, linearised
 
-WIDTH = 256  # searches that go on together
+WIDTH = 32  # searches that go on together: enough for the vectors of a processor, and none waits long for the slowest
+WIDE = 1024  # the same on an accelerator
 ROUND = 16  # steps after which those that ended make room
 
 
@@ -50,12 +51,17 @@ def search(
 ) -> Ends:
     """Search from every start, of problem which[k], in boxes (leaves with a first axis `search`).
 
-    The problems have the same shape. Up to WIDTH searches run as one batch; where there are more, those that have
-    ended give their place to others every ROUND steps. tell(share of the searches that are done) is called then.
+    The problems have the same shape. Up to WIDTH searches (WIDE on an accelerator) run as one batch; where there are
+    more, those that have ended give their place to others every ROUND steps. tell(share of the searches that are
+    done) is called then. Those of a model that is slow to evaluate run one after another on a processor: the function
+    that evaluates it is compiled once for everything, and none waits for another.
     """
+    if problems[0].model.slow and jax.default_backend() == "cpu":
+        return _one_by_one(problems, which, starts, boxes, iterations, tell)
     together = len(problems) == 1
     merged = problems[0] if together else jax.tree.map(_stacked, *problems)
-    count, width = len(starts), min(len(starts), WIDTH)
+    count, most = len(starts), WIDTH if jax.default_backend() == "cpu" else WIDE
+    width = min(count, most)
     steps = iterations if count <= width else ROUND
     at, cost, code = np.array(starts, float), np.full(count, np.inf), np.zeros(count, int)
     waiting, places = list(range(count)), np.full(width, -1)
@@ -79,6 +85,24 @@ def search(
         if tell is not None:
             tell(done / count)
     return Ends(at, np.where(code == NONFINITE, np.inf, cost), code)
+
+
+def _one_by_one(problems, which, starts, boxes, iterations: int, tell) -> Ends:
+    found = []
+    for k, start in enumerate(starts):
+        problem, box = problems[which[k]], jax.tree.map(lambda leaf: leaf[k], boxes)
+        lane = _begin_one(problem.residuals, jnp.asarray(start, float), box)
+        while int(lane.code) == RUNNING:
+            at, held = _propose(lane, box)
+            lane = _judge(lane, at, held, *linearised(problem, at), iterations)
+        found.append((np.asarray(lane.at), float(lane.cost), int(lane.code)))
+        if tell is not None:
+            tell((k + 1) / len(starts))
+    at, cost, code = (np.array(one) for one in zip(*found, strict=True))
+    return Ends(at, np.where(code == NONFINITE, np.inf, cost), code)
+
+
+_begin_one, _propose, _judge = eqx.filter_jit(begin), eqx.filter_jit(propose), eqx.filter_jit(judge)
 
 
 def _stacked(*leaves):

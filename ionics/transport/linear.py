@@ -233,6 +233,28 @@ def factorise(
     return Factors(lower, inverse, upper, back, ahead, joint, pivoted_inverse(end))
 
 
+def of_transposed(factors: Factors, layout: Layout) -> Factors:
+    """Factors of the transposed matrix, for `backward`: its pivots are the transposed pivots."""
+
+    def turned(a):
+        return jnp.swapaxes(a, -3, -2)
+
+    size = _inner(layout)[:, None]
+    slot = jnp.arange(factors.lower.shape[1])[None]
+    upper = jnp.concatenate([factors.lower[:, 1:], factors.lower[:, :1]], axis=1)  # the next node's coupling to this
+    last, filling = (test[..., None, None, None] for test in (slot == size - 1, slot >= size))
+    upper = jnp.where(last, factors.back[:, None], jnp.where(filling, factors.upper, upper))
+    return Factors(
+        lower=turned(factors.upper),
+        inverse=turned(factors.inverse),
+        upper=turned(upper),
+        back=turned(factors.upper[jnp.arange(len(layout.sizes)), size[:, 0] - 1]),
+        ahead=turned(factors.lower[:, 0]),
+        joint=turned(factors.joint),
+        end=turned(factors.end),
+    )
+
+
 class Partial(NamedTuple):
     """A right-hand side after the elimination: its nodes, joints and end stand as in Factors."""
 

@@ -39,7 +39,7 @@ class Tangent:
         """The eliminated matrices. They carry no derivative by the parameters: `solve` brings it in."""
         still, moving = coloured(self.rows, *self.x.shape)
         still = with_identity(still, self.layout.padding())
-        fixed = jax.lax.stop_gradient((still, moving, self._dispersion(frequency)))
+        fixed = jax.lax.stop_gradient((still, moving, self.dispersion(frequency)))
         return factorise(fixed[0], self.layout, fixed[1], jax.lax.stop_gradient(2j * jnp.pi * frequency), fixed[2])
 
     def solve(self, factors: Factors, frequency: Float[Array, " frequency"], right: Waves) -> Waves:
@@ -64,9 +64,10 @@ class Tangent:
         leaving, stored = along_waves(self.rows, change)
         junctions = jnp.asarray(self.layout.junction)
         rows = leaving + 2j * jnp.pi * frequency * stored
-        return rows.at[junctions, -1].add(self._dispersion(frequency) * change[junctions, -1])
+        return rows.at[junctions, -1].add(self.dispersion(frequency) * change[junctions, -1])
 
-    def _dispersion(self, frequency) -> Complex[Array, "junction frequency"]:
+    def dispersion(self, frequency) -> Complex[Array, "junction frequency"]:
+        """What compact layers of constant phase add to the last diagonal entry of each junction."""
         omega = 2 * jnp.pi * frequency
         return jnp.stack([-junction.compact.dispersion(omega) for junction in self.stack.junctions])
 

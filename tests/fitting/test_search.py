@@ -9,7 +9,7 @@ from ionics.fitting.problem import Posed, unknowns
 from ionics.fitting.search import search
 from tests.fitting.recovery.simple import ARC, arc
 
-COUNT = 40
+COUNT = 30
 
 
 def test_more_searches_than_fit_at_once_end_where_they_end_alone(monkeypatch):
