@@ -8,7 +8,7 @@ many: 148 spectra of one circuit from 64 starts each; impedance.py is timed with
 posterior: effective draws a second of the worst parameter; emcee and PINTS (the samplers of PyBOP) with numpy.
 physics: a stack with 8 free quantities at 60 frequencies, from a start that is 30 to 50 % off.
 
-Peers that are not installed are left out. What was asked replaces its part of results/fitting.{json,md}; the rest stays.
+Peers that are not installed are left out. What was asked replaces its part of the results.
 """
 
 from __future__ import annotations
@@ -229,10 +229,9 @@ def by_hand(spectra: list[Spectrum], whole, begin: dict[str, float]):
     def missed(x):
         r1, e1, r2, e2, n1, n2, n3 = x[:7]
         q1, q2, q3 = np.exp(x[7:]).reshape(3, -1)
-        arcs = [
-            1 / (1 / np.exp(r + e * inverse)[:, None] + 1 / phase(q, n)) for r, e, q, n in ((r1, e1, q1, n1), (r2, e2, q2, n2))
-        ]  # fmt: skip
-        own = ((arcs[0] + arcs[1] + phase(q3, n3) - z) / np.abs(z)).ravel()
+        first = 1 / (np.exp(-r1 - e1 * inverse)[:, None] + 1 / phase(q1, n1))
+        second = 1 / (np.exp(-r2 - e2 * inverse)[:, None] + 1 / phase(q2, n2))
+        own = ((first + second + phase(q3, n3) - z) / np.abs(z)).ravel()
         return np.concatenate([own.real, own.imag])
 
     start = [np.log(begin["R1"]), 0.4, np.log(begin["R2"]), 0.4, *(begin[f"CPE{n}.n"] for n in (1, 2, 3))]
@@ -344,9 +343,10 @@ def posterior(_) -> list[Row]:
             f"emcee, {walkers} walkers, {steps} steps", np.swapaxes(sampler.get_chain(), 0, 1), took, took + before
         )
         worst = walkers * steps / float(np.max(tau))  # walkers depend on each other: by their own autocorrelation
+        whole = took + before
         rows.append(
-            own | {"effective draws": worst, "effective draws a second": worst / took, "with all": worst / (took + before)}
-        )  # fmt: skip
+            own | {"effective draws": worst, "effective draws a second": worst / took, "with all": worst / whole}
+        )
     with contextlib.suppress(ImportError):
         import pints
 
@@ -409,11 +409,11 @@ def of_stack(nodes: int) -> list[Row]:
 
 PARTS = {
     "circuit": (circuit, f"One spectrum: {CIRCUIT}, 57 points, 1.4 % noise, modulus weighting, the same starts"),
-    "series": (series, f"Seven temperatures together: {SERIES}, 61 points each, Arrhenius resistances, shared exponents"),
-    "many": (many, "Many spectra of one circuit R0-p(R1,CPE1)-p(R2,CPE2)-CPE3, each from 65 starts and its neighbours'"),
-    "posterior": (posterior, "Posterior of R0-p(R1,CPE1)-CPE2, 61 points, 1 % noise that is known, flat priors in bounds"),
+    "series": (series, f"Seven temperatures together: {SERIES}, Arrhenius resistances, shared exponents"),
+    "many": (many, "Many spectra of R0-p(R1,CPE1)-p(R2,CPE2)-CPE3, each from 65 starts and from its neighbours'"),
+    "posterior": (posterior, "Posterior of R0-p(R1,CPE1)-CPE2, 61 points, 1 % noise that is known, flat priors"),
     "physics": (physics, "A stack with 8 free quantities, 60 frequencies, 0.5 % noise, start 30 to 50 % off"),
-}  # fmt: skip
+}
 
 
 def main() -> None:
@@ -429,11 +429,13 @@ def main() -> None:
     for name in arguments.parts or PARTS:
         function, title = PARTS[name]
         before = os.getloadavg()[0]
+        rows = function(arguments.data)
+        load = f"load {before:.1f} before, {os.getloadavg()[0]:.1f} after"
         report[name] = {
             "title": title,
-            "rows": function(arguments.data),
+            "rows": rows,
             "data": arguments.data.name if arguments.data and name == "many" else "synthetic",
-            "device": f"{processor()}, {os.cpu_count()} cores, load {before:.1f} before, {os.getloadavg()[0]:.1f} after",
+            "device": f"{processor()}, {os.cpu_count()} cores, {load}",
             "date": datetime.date.today().isoformat(),
             "command": "python benchmarks/fitting.py "
             + " ".join(Path(word).name if "/" in word else word for word in sys.argv[1:]),

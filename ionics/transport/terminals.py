@@ -67,14 +67,16 @@ def _(primals, tangents):
     still, moving, dispersion = eqx.combine(changes, jax.tree.map(jnp.zeros_like, made))
     junctions = jnp.asarray(Tangent(stack, state).layout.junction)
     pairs = _pairs(x, y)
-    slope = _weighed(still, pairs) + 2j * jnp.pi * frequency * _weighed(moving, pairs)
+    of_rest, of_storage = _weighed((still, moving), pairs)
+    slope = of_rest + 2j * jnp.pi * frequency * of_storage
     return z, slope + jnp.sum(y[junctions, -1] * dispersion * x[junctions, -1], axis=0)
 
 
 def _matrices(stack: Stack, state: State, frequency) -> tuple[Tridiagonal, Tridiagonal, Array]:
     """J and M, and what depends on the frequency in another way, on the last diagonal entries of the junctions."""
     tangent = Tangent(stack, state)
-    return *coloured(tangent.rows, *tangent.x.shape), tangent.dispersion(frequency)
+    still, moving = coloured(tangent.rows, *tangent.x.shape)
+    return still, moving, tangent.dispersion(frequency)
 
 
 def _pairs(x: Waves, y: Waves) -> Float[Array, "entry wave"]:
@@ -86,12 +88,17 @@ def _pairs(x: Waves, y: Waves) -> Float[Array, "entry wave"]:
     return jnp.concatenate([products.real, products.imag], axis=-1).reshape(-1, 2 * x.shape[-1])
 
 
-def _weighed(change: Tridiagonal, pairs: Float[Array, "entry wave"]) -> Complex[Array, " frequency"]:
-    """y dA x. What leaves a cell enters the next, so that the columns of dA add up to nothing but for rounding, which
-    a blocked stack at low frequency would show a thousandfold: sums that are rounding are zero here."""
+def _weighed(changes: tuple[Tridiagonal, ...], pairs: Float[Array, "entry wave"]) -> Complex[Array, "change frequency"]:
+    """y dA x of every change. What leaves a cell enters the next, so that the columns of dA add up to nothing but for
+    rounding, which a blocked stack at low frequency would show a thousandfold: sums that are rounding are zero here."""
+    entries = jnp.stack([_by_column(change) for change in changes])
+    return jax.lax.complex(*jnp.split(entries.reshape(len(changes), -1) @ pairs, 2, axis=1))
+
+
+def _by_column(change: Tridiagonal) -> Float[Array, "3 block row column"]:
+    """The entries above and below, and the sum of all three."""
     lower, diagonal, upper = (part[..., 0] for part in change)
     nothing = jnp.zeros_like(diagonal[:1])
     above, below = jnp.concatenate([nothing, upper[:-1]]), jnp.concatenate([lower[1:], nothing])
     total, size = above + diagonal + below, jnp.abs(above) + jnp.abs(diagonal) + jnp.abs(below)
-    entries = jnp.stack([above, below, jnp.where(jnp.abs(total) > ROUNDING * size, total, 0.0)])
-    return jax.lax.complex(*jnp.split(entries.reshape(-1) @ pairs, 2))
+    return jnp.stack([above, below, jnp.where(jnp.abs(total) > ROUNDING * size, total, 0.0)])

@@ -71,7 +71,7 @@ def test_values_and_derivatives_are_those_of_the_whole_analysis(made):
 
 
 def test_what_leaks_by_rounding_does_not_reach_a_blocked_stack():
-    """At low frequency Z is that of the electrodes, 1e5 times what the grains add: their share does not depend on it."""
+    """At low frequency Z is that of the electrodes, 1e5 times what the grains add, which stays the same."""
     cell = blocked()
 
     def slope(frequency):
