@@ -115,9 +115,7 @@ def _judge(search, moved, held, iterations):
         search.damping * search.growth,
     )
     still = jnp.max(jnp.abs(move) / (1.0 + jnp.abs(search.at))) < 1e-11
-    gauss_newton = search.damping <= FIRST_DAMPING  # its promise is then that of the minimum itself
-    little = jnp.where(accept, gained <= 1e-13 * search.cost, gauss_newton)
-    flat = little & (predicted <= 1e-13 * search.cost)
+    flat = accept & (gained <= 1e-13 * search.cost) & (predicted <= 1e-13 * search.cost)
     first = search.steps == 0
     done = (still | flat | _stationary(search, held)) & ~first
     best = jax.tree.map(lambda new, old: jnp.where(accept, new, old), moved, search)

@@ -15,7 +15,7 @@ from ionics.transport.stack import Junction, Unit, reservoir, transfer
 from ionics.transport.terminals import terminal_impedance
 from tests.cells import LITHIUM, T, lattice, layer, stack
 
-FREQUENCY = jnp.geomspace(1e-1, 1e9, 11)
+FREQUENCY = jnp.geomspace(1e1, 1e9, 9)
 GRAIN = lattice(30000.0, 0.4, 1e-12, eps=15.0, name="grain")
 FILM = lattice(30000.0, 0.4, 1e-13, eps=30.0, name="film", mu0=4000.0)
 
