@@ -27,7 +27,7 @@ def fit_to_dataset(fit, origin: Origin | None = None) -> xr.Dataset:
     """
     spectrum, one = fit.spectrum, ("frequency",)
     relative = fit.residuals / abs(fit.impedance)
-    ds = _estimates(fit).assign(
+    ds = estimates_to_dataset(fit).assign(
         z_real=variable(one, spectrum.impedance.real, "ohm", "real part of the measured impedance"),
         z_imag=variable(one, spectrum.impedance.imag, "ohm", "imaginary part of the measured impedance"),
         z_model_real=variable(one, np.real(fit.impedance), "ohm", "real part of the fitted impedance"),
@@ -51,7 +51,7 @@ def fit_to_dataset(fit, origin: Origin | None = None) -> xr.Dataset:
     return ds
 
 
-def _estimates(fit) -> xr.Dataset:
+def estimates_to_dataset(fit) -> xr.Dataset:
     """Parameters with errors, and how good the fit is. fit: fitting.result.Estimates."""
     axis, two = ("parameter",), ("parameter", "other")
     limits = np.array([fit.interval(name) for name in fit.names])
@@ -223,7 +223,7 @@ def series(members: Mapping[str, xr.Dataset], origin: Origin | None = None) -> x
 
 def joint_to_dataset(fit) -> xr.Dataset:
     """The parameters of a series that was fitted together. fit: fitting.result.SeriesFit."""
-    ds = _estimates(fit)
+    ds = estimates_to_dataset(fit)
     ds["relative_rmse"] = scalar(fit.relative_rmse, "1", "root mean square of |residual| / |Z|, of all points")
     return ds.assign_attrs(kind="joint", message=fit.verdict)
 

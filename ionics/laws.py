@@ -71,7 +71,7 @@ class Curve(eqx.Module):
 
     def __call__(self, x: Values) -> Values:
         x = jnp.clip(x, self.knots[0], self.knots[-1])
-        i = jnp.clip(jnp.searchsorted(self.knots, x) - 1, 0, len(self.knots) - 2)
+        i = jnp.clip(jnp.searchsorted(self.knots, x, method="compare_all") - 1, 0, len(self.knots) - 2)
         width, rise = self.knots[i + 1] - self.knots[i], self.values[i + 1] - self.values[i]
         t = (x - self.knots[i]) / width
         a, b = self.slopes[i] * width - rise, rise - self.slopes[i + 1] * width

@@ -45,7 +45,11 @@ CAPTIONS = {
     "standard error alone would say (dashed). A curve that stays low on one side: the data set no limit there.",
     "corner": "Draws of the posterior: every parameter and every pair of them; lines: the fit, and 2.5, 50, 97.5 %.",
     "design": "Where the information is (area), what is suggested (stems), and the standard errors that follow.",
-    "spectra": "All spectra and their fits.",
+    "spectra": "All spectra; of fits, with what was fitted.",
+    "records": "Points: measured; lines: the cell.",
+    "limits": "What each step takes from the voltage, mean over the charge; bars: two standard deviations.",
+    "electrodes": "Occupancies from dark to light as time goes on.",
+    "capacity_rate": "Capacity against rate with the band of the fit.",
     "series": "Parameters through the series, with standard errors; open symbols: not consistent with Kramers-Kronig.",
     "correlation": "Correlation of the fitted parameters: near ±1, the data determine only a combination of the two.",
     "arrhenius": "Conductivity (or conductance) times temperature against the inverse temperature.",
@@ -93,6 +97,7 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
         "run": _run_tables,
         "protocol": _protocol_tables,
         "fit": _fit_tables,
+        "capacity-rate": _fit_tables,
         "series": _series_tables,
         "design": _design_tables,
     }[kind](ds)
@@ -100,7 +105,14 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
         tables = [*_fit_tables(joint_of(result)), *tables]
     title = (
         ds.attrs.get("title")
-        or {"run": "Stack", "protocol": "Protocol", "fit": "Fit", "series": "Series of fits", "design": "Design"}[kind]
+        or {
+            "run": "Stack",
+            "protocol": "Protocol",
+            "fit": "Fit",
+            "series": "Series of fits",
+            "design": "Design",
+            "capacity-rate": "Capacity against rate",
+        }[kind]
     )
     if kind == "fit" and ds.attrs.get("label"):
         title += f": {ds.attrs['label']}"
@@ -129,7 +141,7 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
 
 def _run_tables(ds) -> list[str]:
     tables = [_parts_table(ds)] if "z_real" in ds else []
-    return [*tables, _stack_table(ds)]
+    return [*tables, _stack_table(ds) if "element_kind" in ds else _cell_table(ds)]
 
 
 def _protocol_tables(ds) -> list[str]:
@@ -194,6 +206,11 @@ def _parts_table(ds) -> str:
     return _table("What makes up the impedance", head, rows, caption)
 
 
+def _cell_table(ds) -> str:
+    rows = [[part, ", ".join(numbers)] for part, *numbers in json.loads(ds.attrs["parts"])]
+    return _table("The cell", ["part", ""], rows)
+
+
 def _stack_table(ds) -> str:
     head = ["element", "material", "thickness", "permittivity", "Debye length", "nodes"]
     rows = []
@@ -222,7 +239,7 @@ def _fit_tables(ds) -> list[str]:
         words = "on its bound" if bound else ("not determined" if math.isinf(error) else "")
         limits = f"{float(ds.lower[k]):.3g} to {float(ds.upper[k]):.3g}"
         inside = f"{float(ds.interval_low[k]):.4g} to {float(ds.interval_high[k]):.4g}" if not words else "–"
-        if "profiled" in ds.dims and name in ds.profiled.values:
+        if "profile_low" in ds and name in ds.profiled.values:
             own = ds.sel(profiled=name)
             inside = f"{float(own.profile_low):.4g} to {float(own.profile_high):.4g}"
         unit = pretty_unit(str(ds.parameter_unit.values[k]))

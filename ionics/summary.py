@@ -88,7 +88,7 @@ def blocking(ds: xr.Dataset) -> bool:
 def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
     """The result in sentences, the most important first."""
     ds = result.to_dataset() if isinstance(result, xr.DataTree) else result
-    if ds.attrs.get("kind") in ("fit", "joint"):
+    if ds.attrs.get("kind") in ("fit", "joint", "capacity-rate"):
         return _fit_verdict(ds)
     if ds.attrs.get("kind") == "series":
         return _series_verdict(ds)
@@ -204,7 +204,8 @@ def _fit_verdict(ds) -> list[str]:
     ]
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["undetermined"])]
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["limits"])]
-    sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["elsewhere"])]
+    sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs.get("elsewhere", "[]"))]
+    sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs.get("limiting", "[]"))]
     sentences += [f"{text}." for text in json.loads(ds.attrs.get("profiles", "[]")) if " lies between " not in text]
     beside = {"ceramic": "Grain boundaries", "profile_warning": "Profiles", "posterior": "Posterior"}
     sentences += [f"{name}: {ds.attrs[key]}." for key, name in beside.items() if ds.attrs.get(key)]

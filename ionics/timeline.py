@@ -1,14 +1,16 @@
 """A protocol as an xarray Dataset: what the terminals saw in time, and what happened inside.
 
 Dimensions: `time` (rows, in s; the end of one step and the beginning of the next share a time), `step`, `snapshot`
-(profiles are kept at some of the times), `node`, `carrier`, `loss` (who takes which part of the voltage), `reaction`
-and `slot` (what junctions store). Current is in A/m^2, charge in C/m^2: 36000 C/m^2 are 1 mAh/cm^2.
+(profiles are kept at some of the times), `node`, `carrier`, `loss` (who takes which part of the voltage), `reaction`,
+`slot` (what junctions store) and, where the impedance was measured on the way, `measured` and `measured_frequency`.
+Current is in A/m^2, charge in C/m^2: 36000 C/m^2 are 1 mAh/cm^2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -19,7 +21,7 @@ from jaxtyping import Float
 from ionics import results
 from ionics.results import Origin, variable
 from ionics.transport import losses
-from ionics.transport.balance import Profiles
+from ionics.transport.impedance import Impedance
 from ionics.transport.linear import Layout
 from ionics.transport.newton import MESSAGES, OK
 from ionics.transport.stack import Stack
@@ -41,9 +43,23 @@ class Act:
     current: Rows  # A m-2
     charge: Rows  # C m-2
     temperature: Rows  # K
-    inside: losses.History
+    inside: Any  # losses.History of a stack; of a cell, that of `cell_timeline`
     which: np.ndarray  # rows whose profiles are kept
-    profiles: Profiles  # of them, stacked
+    profiles: Any  # of them, stacked: Profiles of a stack; of a cell, its Snapshots
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An impedance on the way, and where it was measured."""
+
+    name: str
+    step: int  # after which it was measured; -1: before the first
+    time: float  # s
+    charge: float  # C m-2 since the start
+    voltage: float  # V
+    current: float  # A m-2
+    temperature: float  # K
+    impedance: Impedance
 
 
 @dataclass(frozen=True)
@@ -51,12 +67,13 @@ class Course:
     """What was done of a protocol, and where it ended."""
 
     acts: tuple[Act, ...]
-    end: Instant
+    end: Any  # Instant of the engine
     planned: int  # steps
     names: tuple[str, ...]  # of all of them
     result: int = OK  # of the engine; -1: interrupted, -2: a step could not begin
     message: str = ""
     counts: tuple[int, int, int] = (0, 0, 0)  # time steps accepted and rejected, corrections
+    measured: tuple[Measured, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -94,10 +111,16 @@ def _rows(tree, which):
 
 def to_dataset(stack: Stack, course: Course, impedance=None, origin: Origin | None = None) -> xr.Dataset:
     """A protocol that was followed and, if asked, the impedance at its end."""
-    origin, acts = origin or Origin(), course.acts
-    along = losses.path(stack)
-    parts = [_measured(acts), _steps(acts), _snapshots(stack, acts), _inside(stack, acts, along), _end(stack, course)]
-    ds = xr.merge([*parts, results.elements(stack, impedance)])
+    acts, along = course.acts, losses.path(stack)
+    shown = course.measured[0].impedance if impedance is None and course.measured else impedance
+    parts = [*measured_rows(acts), _snapshots(stack, acts), _inside(stack, acts, along), _end(stack, course)]
+    ds = xr.merge([*parts, results.elements(stack, shown), spectra(course.measured)])
+    return completed(ds, course, impedance, origin)
+
+
+def completed(ds: xr.Dataset, course: Course, impedance=None, origin: Origin | None = None) -> xr.Dataset:
+    """With the impedance at the end, if asked, and with what is said about the run."""
+    origin = origin or Origin()
     if impedance is not None:
         ds = ds.merge(results.spectrum(impedance))
     if origin.area is not None:
@@ -114,6 +137,18 @@ def to_dataset(stack: Stack, course: Course, impedance=None, origin: Origin | No
         "pinned": "[]",
     }
     return ds
+
+
+def measured_rows(acts: Sequence[Act]) -> tuple[xr.Dataset, xr.Dataset]:
+    """What the terminals saw, row by row, and how each step ended."""
+    return _measured(acts), _steps(acts)
+
+
+def snapshot_rows(acts: Sequence[Act]) -> tuple[np.ndarray, np.ndarray]:
+    """Of every snapshot: the step, and the row in time."""
+    number = np.concatenate([np.full(len(act.which), n) for n, act in enumerate(acts)])
+    before = np.cumsum([0, *(len(act.t) for act in acts)])
+    return number, np.concatenate([start + act.which for start, act in zip(before, acts, strict=False)])
 
 
 def _joined(acts: Sequence[Act], name: str):
@@ -161,9 +196,7 @@ def _snapshots(stack: Stack, acts: Sequence[Act]) -> xr.Dataset:
         key: np.concatenate([getattr(p, key) for p in found])
         for key in ("potential", "occupancy", "concentration", "electrochemical")
     }
-    number = np.concatenate([np.full(len(act.which), n) for n, act in enumerate(acts)])
-    before = np.cumsum([0, *(len(act.t) for act in acts)])
-    rows = np.concatenate([start + act.which for start, act in zip(before, acts, strict=False)])
+    number, rows = snapshot_rows(acts)
     return xr.Dataset(
         {
             "potential": variable(each, kept["potential"], "V", "electrostatic potential"),
@@ -217,6 +250,39 @@ def _inside(stack: Stack, acts: Sequence[Act], along: losses.Path | None) -> xr.
         ds["surface"] = (("time", "slot"), held, unit)
         ds = ds.assign_coords(slot=list(slots), slot_unit=("slot", np.where(films, "m", "mol/m^2")))
     return ds
+
+
+def spectra(measured: Sequence[Measured]) -> xr.Dataset:
+    """Impedances on the way: one row for each, NaN at frequencies of others."""
+    if not measured:
+        return xr.Dataset()
+    axis, axes = ("measured",), ("measured", "element", "measured_frequency")
+    found = [results.spectrum(one.impedance) for one in measured]
+    frequency = np.unique(np.concatenate([ds.frequency.values for ds in found]))
+    rows = xr.concat([ds.reindex(frequency=frequency) for ds in found], "measured")
+    unit = "ohm cm^2"
+    where = {
+        "time": ("s", "time since the start"),
+        "charge": ("C/m^2", "charge passed since the start"),
+        "voltage": ("V", "voltage at the terminals"),
+        "current": ("A/m^2", "current density, positive on discharge"),
+        "temperature": ("K", "temperature"),
+    }
+    coords = {
+        f"measured_{key}": variable(axis, [getattr(one, key) for one in measured], units, f"{text}, when measured")
+        for key, (units, text) in where.items()
+    }
+    text = "index of the step after which it was measured, -1: before the first"
+    coords["measured_step"] = variable(axis, [one.step for one in measured], "", text)
+    coords["measured_name"] = (axis, [one.name for one in measured], {"long_name": "step that asked for it"})
+    coords["measured_frequency"] = variable(("measured_frequency",), frequency, "Hz", "frequency")
+    values = {}
+    for key, text in (("real", "real part of the impedance"), ("imag", "imaginary part of the impedance")):
+        values[f"measured_z_{key}"] = variable((axes[0], axes[2]), rows[f"z_{key}"].values, unit, f"{text} on the way")
+        part = rows[f"z_part_{key}"].transpose("measured", "element", "frequency").values
+        values[f"measured_z_part_{key}"] = variable(axes, part, unit, f"{text} of an element on the way")
+    names = list(measured[0].impedance.elements)
+    return xr.Dataset(values, coords=coords | {"element": names, "measured": np.arange(len(measured))})
 
 
 # ------------------------------------------------------------------------------------------------- going on

@@ -98,14 +98,20 @@ def _units(config: Config) -> tuple[Repeat, ...]:
     return tuple(found)
 
 
-def _layer(config: Config, path: Steps, entry: LayerEntry) -> Layer:
-    """A slab with its mesh, which follows its Debye length and its profiles. Raises ConfigError where it cannot."""
+def material_of(config: Config, entry: LayerEntry) -> Material:
+    """The material of a layer at its composition."""
     written = config.material(entry.material)
     carriers = tuple(_carrier(config, entry, name, c) for name, c in written.carriers.items())
     fixed = neutral_charge(carriers) if written.fixed_charge is None else written.fixed_charge.value
-    material = Material(entry.material, carriers, written.permittivity.value, fixed)
+    permittivity = written.permittivity.value if written.permittivity else 1.0  # a cell asks for no space charge
+    material = Material(entry.material, carriers, permittivity, fixed)
     reactions = tuple(_bulk_reaction(config, material, *one) for one in (written.reactions or {}).items())
-    material = eqx.tree_at(lambda m: m.reactions, material, reactions)
+    return eqx.tree_at(lambda m: m.reactions, material, reactions)
+
+
+def _layer(config: Config, path: Steps, entry: LayerEntry) -> Layer:
+    """A slab with its mesh, which follows its Debye length and its profiles. Raises ConfigError where it cannot."""
+    material = material_of(config, entry)
     length = float(debye_length(material, config.temperature))
     if length < FINEST and float(bulk_conductivity(material, config.temperature)) < METAL:
         raise config.error(
@@ -270,7 +276,7 @@ def _reaction(config: Config, crossing: Crossing, beside: Layer) -> Reaction:
             level = bulk_potential(carrier, temperature, beside.material.beside(carrier))
     if crossing.paired:
         level = pair_level(beside.material, temperature)
-    return Reaction(crossing.left, crossing.right, _rate(crossing), level)
+    return Reaction(crossing.left, crossing.right, rate_law(crossing.rate, crossing.electrons), level)
 
 
 def pair_level(material: Material, temperature: float):
@@ -283,26 +289,24 @@ def pair_level(material: Material, temperature: float):
     return bulk_affinity(material, both, (), temperature)
 
 
-def _rate(crossing: Crossing) -> RateLaw:
+def rate_law(entry: Rate, electrons: int) -> RateLaw:
     """The resistance of a linear law falls with temperature: its activation energy is that of the conductance."""
-    entry = crossing.rate
     if entry.law == "equilibrium":
         return Equilibrium()
     if entry.law == "linear":
         return Linear(law(entry.resistance, sign=-1.0))
-    current, full = exchange_current(crossing), entry.eyring is not None or bool(entry.occupancy_dependent)
+    current, full = exchange_current(entry, electrons), entry.eyring is not None or bool(entry.occupancy_dependent)
     if entry.law == "butler-volmer":
         return ButlerVolmer(current, 0.5 if entry.alpha is None else entry.alpha, full)
     kind = Marcus if entry.law == "marcus" else MarcusHushChidsey
     return kind(current, entry.reorganisation_energy.value, full)
 
 
-def exchange_current(crossing: Crossing) -> Law:
+def exchange_current(entry: Rate, electrons: int) -> Law:
     """i0 of an activated law: stated, or from a barrier."""
-    entry: Rate = crossing.rate
     if entry.eyring is None:
         return law(entry.exchange_current)
-    return Eyring(crossing.electrons * entry.eyring.site_density.value, entry.eyring.barrier.value)
+    return Eyring(electrons * entry.eyring.site_density.value, entry.eyring.barrier.value)
 
 
 def _compact(entry: CompactLayer | None) -> Compact:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 from pydantic import Field, model_validator
 
-from ionics.config.formula import ALLOWED, FormulaError, evaluate
+from ionics.config.formula import ALLOWED, FormulaError
 from ionics.config.model import Mapping, wrong
+from ionics.config.open_circuit import TABLE, Curve, tabulated
 from ionics.config.quantities import (
     Concentration,
     Conductivity,
@@ -34,7 +34,6 @@ from ionics.config.quantities import (
 ON_SITES = ("lattice", "regular-solution", "measured")  # each site holds one
 SHARING = ("lattice", "regular-solution")  # statistics of carriers that may share sites
 TRANSPORT = ("conductivity", "diffusivity", "diffusivity_over_occupancy")
-SAMPLES = 801  # of a formula: the curve between them is then right to about 1e-6 of its range
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,17 @@ def as_many(values: Sequence[float], key: str, wanted: int, what: str) -> None:
 
 
 class OpenCircuit(Mapping):
-    """A measured open-circuit curve against Li/Li+: a table, or a formula."""
+    """A measured open-circuit curve against Li/Li+: a table, a file with one, or a formula."""
 
     occupancy: list[OpenFraction] | None = Field(
         None, description="Increasing, between 0 and 1.", examples=["[0.4, 0.7, 0.99]"]
     )
     potential: list[Voltage] | None = Field(None, description="Decreasing.", examples=["[4.4 V, 4.0 V, 3.7 V]"])
+    file: str | None = Field(
+        None,
+        description="CSV with a column of occupancies and one of potentials, seen from this file; either may rise.",
+        examples=["curve.csv"],
+    )
     formula: str | None = Field(
         None, description=f"In V, of the occupancy x: {ALLOWED}.", examples=["4.2 - 0.4*x + 0.05*tanh(20*(0.5 - x))"]
     )
@@ -85,11 +89,15 @@ class OpenCircuit(Mapping):
 
     @model_validator(mode="after")
     def _a_curve(self):
+        if self.file is not None:  # else it has been replaced by what it holds
+            given = [key for key in (*TABLE, "formula", "range") if getattr(self, key) is not None]
+            problem = f"given together with {given[0]}" if given else "no file is read here"
+            raise wrong(problem, "a file, or occupancy and potential, or formula and range", "file")
         if self.formula is not None or self.range is not None:
             return self._a_formula()
         for key, example in (("occupancy", "[0.4, 0.7, 0.99]"), ("potential", "[4.4 V, 4.0 V, 3.7 V]")):
             if getattr(self, key) is None:
-                raise wrong("required key missing", f"write e.g. {key}: {example}, or a formula", key)
+                raise wrong("required key missing", f"write e.g. {key}: {example}, or a file, or a formula", key)
         n = len(self.occupancy)
         if n < 3:
             raise wrong(f"{n} points are not a curve", "at least 3 points", "occupancy")
@@ -102,7 +110,7 @@ class OpenCircuit(Mapping):
         return self
 
     def _a_formula(self):
-        for key in ("occupancy", "potential"):
+        for key in TABLE:
             if getattr(self, key) is not None:
                 raise wrong("given together with a formula", "a table, or formula and range", key)
         if self.formula is None:
@@ -112,22 +120,17 @@ class OpenCircuit(Mapping):
         if self.range[0] >= self.range[1]:
             raise wrong("the first occupancy is not below the second", "[lowest, highest]", "range")
         try:
-            x, potential = self.curve
+            tabulated(self.formula, *self.range)
         except FormulaError as error:
             raise wrong(error.problem, error.valid, "formula") from None
-        rising = np.diff(potential) >= 0
-        if rising.any():
-            raise wrong(f"does not decrease at x = {x[1:][rising][0]:.3g}", "a potential that falls with x", "formula")
         return self
 
     @property
-    def curve(self) -> tuple[Float[np.ndarray, " point"], Float[np.ndarray, " point"]]:
-        """Occupancy and potential [V]; a formula is sampled, closer towards the ends."""
-        if self.formula is None:
-            return np.asarray(self.occupancy), np.asarray(self.potential)
-        low, high = self.range or (0.0, 1.0)
-        x = low + (high - low) * 0.5 * (1 - np.cos(np.linspace(0, np.pi, SAMPLES)))
-        return x, evaluate(self.formula, x)
+    def curve(self) -> Curve:
+        """Occupancy and potential [V]."""
+        if self.formula is not None:
+            return tabulated(self.formula, *self.range)
+        return np.asarray(self.occupancy), np.asarray(self.potential)
 
 
 class DiffusivityTable(Mapping):

@@ -1,54 +1,43 @@
-"""A protocol, followed step by step: the steps of the file become those of the engine, and what was done is kept."""
+"""A protocol done to a stack or a cell, step by step; what was done is kept."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Any, Protocol
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from ionics.config.document import Path_
-from ionics.config.errors import ConfigError, Problem
-from ionics.config.protocol import Leg, legs
+from ionics.config import plans
+from ionics.config.errors import ConfigError
+from ionics.config.plans import IMPASSABLE, ROWS, Device, Planned, alike, plan
 from ionics.config.schema import Config
-from ionics.quantity import duration, quantity
-from ionics.timeline import Act, Course, digest
-from ionics.transport import losses, transient
-from ionics.transport.balance import Current, Drive, Load, Power, Voltage
-from ionics.transport.newton import OK, Solution
-from ionics.transport.protocol import Cutoff, Signal, Step, current_of_rate, hold, ramp, sine
+from ionics.quantity import duration
+from ionics.timeline import Act, Course, Measured, digest
+from ionics.transport import impedance, losses, transient
+from ionics.transport.newton import OK
+from ionics.transport.protocol import Step, Table, current_of_rate
 from ionics.transport.stack import Stack
 
-CM2 = 1e-4  # m2
-NEVER = 1e30  # C m-2
-BEYOND = 1e13  # s, after the longest step
-IMPASSABLE = "no direct current can pass this stack: no carrier connects the two contacts"
-ROWS = 1000  # time steps of one step
-PER_PERIOD = 60  # and of one period of a sine
+__all__ = ["Device", "Engine", "Planned", "StackEngine", "follow", "plan", "refuse_impossible", "stack_device"]
+
+PER_PERIOD = 60  # time steps of one period of a sine
+PER_POINT = 20  # and between two points of a profile
 MOMENTS, LEAST, MOST = 160, 2, 15  # profiles kept of a run, and of each step
 
-DRIVES: dict[str, type[Drive]] = {
-    "current": Current, "c_rate": Current, "voltage": Voltage, "power": Power, "load": Load,
-}  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Ending:
-    """A cutoff, where it stands in the file and what it says."""
-
-    cutoff: Cutoff
-    key: str
-    words: str
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A leg as the engine takes it."""
-
-    leg: Leg
-    step: Step
-    endings: tuple[Ending, ...]
+def stack_device(config: Config, stack: Stack) -> Device:
+    """What a plan must know of a stack."""
+    conducts, capacity = losses.path(stack) is not None, config.study.capacity
+    if not capacity:
+        return Device(float(stack.temperature), conducts)
+    ((layer, carriers),) = capacity.items()
+    ((carrier, window),) = carriers.items()
+    one_c = float(current_of_rate(stack, layer, carrier, 1.0, window))
+    return Device(float(stack.temperature), conducts, one_c)
 
 
 def refuse_impossible(config: Config, stack: Stack) -> None:
@@ -56,7 +45,7 @@ def refuse_impossible(config: Config, stack: Stack) -> None:
     if config.study is None:
         return
     if config.study.protocol:
-        plan(config, stack)
+        plan(config, stack_device(config, stack))
     point = config.study.operating_point
     if point != "equilibrium" and point.current and losses.path(stack) is None:
         raise config.error(
@@ -64,206 +53,219 @@ def refuse_impossible(config: Config, stack: Stack) -> None:
         )
 
 
-def plan(config: Config, stack: Stack) -> list[Planned]:
-    """Every leg of the protocol. Raises ConfigError where the stack cannot do what is asked."""
-    blocked = losses.path(stack) is None
-    temperature, found = float(stack.temperature), []
-    for leg in legs(config.study.protocol):
-        if blocked:
-            _refuse_charging_without_end(config, leg)
-        signal, temperature, warming = _temperature(config, leg, temperature)
-        endings = tuple(_endings(leg))
-        drive, course, own = _drive(config, leg, stack)
-        until = leg.step.until.time if leg.step.until else None
-        length = next((t for t in (own, warming, until) if t is not None), None)
-        save = None if leg.step.every is None else _times(config, leg, length)
-        cutoffs = [ending.cutoff for ending in endings]
-        step = Step(drive, length, signal=course, cutoffs=cutoffs, temperature=signal, save=save)
-        found.append(Planned(leg, step, endings))
-    return found
-
-
-def follow(config: Config, stack: Stack, start: Solution | transient.Instant, tell: Callable[[str], None]) -> Course:
+def follow(config: Config, engine: Engine, start: Any, tell: Callable[[str], None]) -> Course:
     """Do what the protocol says, as far as it goes. What was done before an interruption or a failure is kept.
 
     Raises ConfigError or NotConverged where not even the first step can be begun.
     """
-    planned = plan(config, stack)
-    alike, along = _alike([one.step for one in planned]), losses.path(stack)
-    most = _rows(planned)
-    moments = min(MOST, max(LEAST, MOMENTS // len(planned)))
-    instant, acts = transient.begin(stack, start), []
-    counts = np.zeros(3, int)
-
-    def done(result: int = OK, message: str = "") -> Course:
-        names = [one.leg.name for one in planned]
-        return Course(tuple(acts), instant, len(planned), tuple(names), result, message, tuple(map(int, counts)))
-
-    for n, (one, step) in enumerate(zip(planned, alike, strict=True)):
+    planned = plan(config, engine.device(config))
+    walk, out = Walk(config, engine, planned, start), set()
+    most = "at most " if any(one.leg.part is not None and one.leg.part.closes for one in planned) else ""
+    for n, one in enumerate(planned):
+        if n in out:
+            continue
         try:
-            tell(f"step {n + 1} of {len(planned)}: {one.leg.name}")
-            run = transient.simulate(stack, step, instant, rtol=config.study.tolerance, steps=most, throw=False)
-            skipped = int(run.event[0]) >= 0 and float(run.end.time) == float(instant.time)
-            ended = "interrupted" if int(run.result) != OK else _ended(one, int(run.event[0]), skipped)
-            act = digest(stack, along, run, one.leg.name, one.leg.key, _kind(one.leg), ended, moments)
+            tell(f"step {n + 1} of {most}{len(planned)}: {one.leg.name}")
+            event = walk.do(n) if one.step is not None else -1
+            if event is None:
+                break
+            out |= plans.left_out(planned, n, event)
+            if one.frequency is not None:
+                tell(f"step {n + 1} of {most}{len(planned)}: impedance")
+                walk.measure(one)
         except KeyboardInterrupt:
-            if not acts:
-                raise
-            return done(-1, f"interrupted in step {n + 1} of {len(planned)}")
-        if skipped and one.leg.turn == 0:
-            problem = _already_met(config, one, act)
-            if not acts:
-                raise ConfigError(problem)
-            return done(-2, str(problem))
-        counts += np.array([int(run.steps), int(run.rejected), int(run.corrections)])
-        if int(run.result) != OK:
-            failure = _failure(config, one, run)
-            if len(act.t) > 1:
-                acts.append(act)
-            if not acts:
-                raise failure
-            return done(int(run.result), str(failure))
-        acts.append(act)
-        instant = _settled(stack, run.end)
-    return done()
+            walk.stop(-1, KeyboardInterrupt(f"interrupted in step {n + 1} of {len(planned)}"))
+            break
+    return walk.course(sum(one.step is not None for k, one in enumerate(planned) if k not in out))
 
 
-def _settled(stack: Stack, end: transient.Instant) -> transient.Instant:
-    """The end of a step with the amounts of its state.
+class Engine(Protocol):
+    """What a protocol is done to, and what does it. Instants and runs are the engine's own."""
 
-    Those carried along differ by what Newton's method left over; a jump would put that, as charge, on the smallest
-    capacitance and show it as a voltage.
-    """
-    own = transient.begin(stack, end.state)
-    return transient.Instant(end.time, own.state, own.stored, end.charge)
+    def device(self, config: Config) -> Device:
+        """What a plan must know."""
+        ...
+
+    def begin(self, start: Any) -> Any:
+        """The instant from which a run starts."""
+        ...
+
+    def simulate(self, step: Step, instant: Any, rtol: float, most: int) -> Any:
+        """A run of one step, whatever its result."""
+        ...
+
+    def untouched(self, run: Any, instant: Any, voltage: float) -> Any:
+        """A run of a step that could not be begun: one row of what was there before."""
+        ...
+
+    def act(self, run: Any, name: str, key: str, kind: str, ended: str, moments: int) -> Act:
+        """What is kept of a run."""
+        ...
+
+    def settled(self, end: Any) -> Any:
+        """The instant at the end of a run as the beginning of the next."""
+        ...
+
+    def terminals(self, instant: Any) -> tuple[float, float]:
+        """Voltage [V] and current [A m-2]."""
+        ...
+
+    def impedance(self, instant: Any, temperature: float, frequency: Any) -> impedance.Impedance:
+        """About an instant."""
+        ...
 
 
-def _kind(leg: Leg) -> str:
-    return "sweep" if leg.step.sweep else leg.step.what if leg.step.rest is None else "rest"
+class StackEngine:
+    """The resolved stack."""
+
+    def __init__(self, stack: Stack):
+        self.stack, self.along = stack, losses.path(stack)
+
+    def device(self, config: Config) -> Device:
+        return stack_device(config, self.stack)
+
+    def begin(self, start):
+        return transient.begin(self.stack, start)
+
+    def simulate(self, step, instant, rtol, most):
+        order = 3 if isinstance(step.signal, Table) else 4  # no stage of order 3 looks beyond the next corner
+        return transient.simulate(self.stack, step, instant, rtol=rtol, order=order, steps=most, throw=False)
+
+    def untouched(self, run, instant, voltage):
+        state, one = instant.state, jnp.ones(1)
+        rows = jax.tree.map(lambda a: a[None], state)
+        own = (instant.time * one, rows, voltage * one, 0 * one, instant.charge * one)
+        return eqx.tree_at(
+            lambda r: (r.t, r.state, r.voltage, r.current, r.charge, r.temperature), run, (*own, run.temperature[:1])
+        )
+
+    def act(self, run, name, key, kind, ended, moments):
+        return digest(self.stack, self.along, run, name, key, kind, ended, moments)
+
+    def settled(self, end):
+        """With the amounts of the state.
+
+        Those carried along differ by what Newton's method left over; a jump would put that, as charge, on the smallest
+        capacitance and show it as a voltage.
+        """
+        own = transient.begin(self.stack, end.state)
+        return transient.Instant(end.time, own.state, own.stored, end.charge)
+
+    def terminals(self, instant):
+        state = instant.state
+        return float(state.voltage - self.stack.series_resistance * state.current), float(state.current)
+
+    def impedance(self, instant, temperature, frequency):
+        return impedance.impedance(self.stack.at(temperature), instant.state, jnp.asarray(frequency))
 
 
-def _rows(planned: Sequence[Planned]) -> int:
+class Walk:
+    """Where a protocol stands, and what was done of it."""
+
+    def __init__(self, config: Config, engine: Engine, planned: Sequence[Planned], start: Any):
+        self.config, self.engine, self.planned = config, engine, planned
+        real = [k for k, one in enumerate(planned) if one.step is not None]
+        steps = alike([one.step for one in planned if one.step is not None])
+        self.steps: dict[int, Step] = dict(zip(real, steps, strict=True))
+        self.most = _most(planned)
+        self.moments = min(MOST, max(LEAST, MOMENTS // max(len(real), 1)))
+        self.instant = engine.begin(start)
+        self.acts: list[Act] = []
+        self.measured: list[Measured] = []
+        self.counts = np.zeros(3, int)
+        self.result, self.message = OK, ""
+
+    def do(self, n: int) -> int | None:
+        """One step: which of its cutoffs ended it (-1: its duration), or None where the protocol ends here."""
+        one, step, before, rtol = self.planned[n], self.steps[n], self._voltage(), self.config.study.tolerance
+        most = ROWS + PER_POINT * step.signal.times.size if isinstance(step.signal, Table) else self.most
+        run = self.engine.simulate(step, self.instant, rtol, most)
+        event, failed = int(run.event[0]), int(run.result) != OK
+        skipped = event >= 0 and float(run.end.time) == float(self.instant.time)
+        self.counts += np.array([int(run.steps), int(run.rejected), int(run.corrections)])
+        if failed:
+            return self._failed(one, run)
+        act = self._act(one, run, plans.ended(one, event, skipped))
+        if skipped and not plans.may_skip(one, event, before):
+            problem = plans.already_met(self.config, one, event, float(act.voltage[0]), float(act.current[0]))
+            return self.stop(-2, ConfigError(problem))
+        self._go_on(act, run.end)
+        return event
+
+    def measure(self, one: Planned) -> None:
+        """The impedance about the state that is reached."""
+        last = self.acts[-1] if self.acts else None
+        temperature = float(last.temperature[-1]) if last else self.engine.device(self.config).temperature
+        found = self.engine.impedance(self.instant, temperature, one.frequency)
+        self.measured.append(
+            Measured(
+                name=one.leg.name,
+                step=len(self.acts) - 1,
+                time=float(self.instant.time),
+                charge=float(self.instant.charge),
+                voltage=self._voltage(),
+                current=float(last.current[-1]) if last else self.engine.terminals(self.instant)[1],
+                temperature=temperature,
+                impedance=found,
+            )
+        )
+
+    def stop(self, result: int, problem: BaseException) -> None:
+        """End the protocol here. Raises the problem where nothing was done."""
+        if not self.acts:
+            raise problem
+        self.result, self.message = result, str(problem)
+
+    def course(self, planned: int) -> Course:
+        """What was done; planned: steps that would have been."""
+        names = tuple(one.leg.name for one in self.planned)
+        counts = (int(self.counts[0]), int(self.counts[1]), int(self.counts[2]))
+        done = (tuple(self.acts), self.instant, planned, names, self.result, self.message, counts)
+        return Course(*done, tuple(self.measured))
+
+    def _voltage(self) -> float:
+        """At the terminals, before the next step [V]."""
+        return float(self.acts[-1].voltage[-1]) if self.acts else self.engine.terminals(self.instant)[0]
+
+    def _act(self, one: Planned, run: Any, ended: str) -> Act:
+        return self.engine.act(run, one.leg.name, one.leg.key, _kind(one), ended, self.moments)
+
+    def _go_on(self, act: Act, end: Any) -> None:
+        """From the end of a step."""
+        self.acts.append(act)
+        self.instant = self.engine.settled(end)
+
+    def _failed(self, one: Planned, run: Any) -> int | None:
+        """A step that cannot be finished ends the protocol, unless it is one that may fail."""
+        if one.leg.part is not None and one.leg.part.tolerant:
+            began = float(run.end.time) > float(self.instant.time)
+            words = f"{'given up' if began else 'skipped'}: {run.message()}"
+            end = run.end if began else self.instant
+            kept = run if began else self.engine.untouched(run, self.instant, self._voltage())
+            self._go_on(self._act(one, kept, words), end)
+            return -1
+        failure = self._failure(one, run)
+        act = self._act(one, run, "interrupted")
+        if len(act.t) > 1:
+            self.acts.append(act)
+        return self.stop(int(run.result), failure)
+
+    def _failure(self, one: Planned, run: Any) -> Exception:
+        """What to say when a step could not be finished."""
+        if int(run.result) == transient.CUTOFF_NOT_REACHED:
+            return plans.never_met(self.config, one)
+        after = f"{one.leg.name}, {duration(float(run.end.time - run.t[0]))} after it began"
+        return transient.NotConverged(f"{plans.place_in_words(self.config, one)}: {run.message()} ({after})")
+
+
+def _kind(one: Planned) -> str:
+    step = one.leg.step
+    if step.profile is not None:
+        return "profile"
+    return "sweep" if step.sweep else step.what if step.rest is None else "rest"
+
+
+def _most(planned: Sequence[Planned]) -> int:
     """Most time steps that one step may need: a whole number of thousands, so that little is compiled anew."""
     periods = max((one.leg.step.sine.periods for one in planned if one.leg.step.sine), default=0.0)
     return ROWS * max(1, math.ceil(PER_PERIOD * periods / ROWS))
-
-
-def _temperature(config: Config, leg: Leg, before: float) -> tuple[Signal, float, float | None]:
-    """Temperature of a leg, where it ends, and how long the change takes."""
-    asked = leg.step.temperature
-    if asked is None or leg.side:
-        return hold(before), before, None
-    if asked.rate is None:
-        return hold(asked.to), asked.to, None
-    if math.isclose(asked.to, before):
-        problem = f"the step has no duration: it begins at {before:g} K"
-        raise config.error(
-            (*leg.path, "temperature"), problem, "another temperature, or until: {time: 1 h} and no rate"
-        )
-    rate = math.copysign(asked.rate, asked.to - before)
-    return ramp(before, rate), asked.to, (asked.to - before) / rate
-
-
-def _drive(config: Config, leg: Leg, stack: Stack) -> tuple[Drive, Signal | None, float | None]:
-    """What is held, how it changes, and how long that takes."""
-    step = leg.step
-    if step.rest is not None:
-        return Current(0.0), None, step.rest
-    if step.sweep is not None:
-        (begin, end), speed = leg.ends, step.sweep.speed
-        return DRIVES[step.what](begin), ramp(begin, math.copysign(speed, end - begin)), abs(end - begin) / speed
-    if step.sine is not None:
-        own = step.sine
-        return DRIVES[step.what](own.mean), sine(own.mean, own.size, own.frequency), own.periods / own.frequency
-    if step.what == "c_rate":
-        ((layer, carriers),) = config.study.capacity.items()
-        ((carrier, window),) = carriers.items()
-        return Current(current_of_rate(stack, layer, carrier, step.hold.value, window)), None, None
-    return DRIVES[step.what](step.hold.value), None, None
-
-
-def _endings(leg: Leg):
-    """The cutoffs of a leg."""
-    until = leg.step.until
-    if until is None:
-        return
-    if until.voltage is not None:
-        side = "below" if leg.step.hold.value > 0 else "above"
-        yield Ending(Cutoff.voltage(until.voltage, side), "voltage", f"voltage {until.voltage:g} V")
-    if until.voltage_outside is not None:
-        for level, side in zip(until.voltage_outside, ("below", "above"), strict=True):
-            yield Ending(Cutoff.voltage(level, side), "voltage_outside", f"voltage {side} {level:g} V")
-    if until.current is not None:
-        side = "below" if leg.step.hold is not None else "above"
-        words = f"current {side} {quantity(until.current * CM2, 'A/cm²')}"
-        yield Ending(Cutoff.current(until.current, side), "current", words)
-    if until.charge is not None:
-        yield Ending(
-            Cutoff.charge(until.charge), "charge", f"charge {quantity(until.charge / 3.6 * CM2 / 1e3, 'Ah/cm²')}"
-        )
-
-
-def _times(config: Config, leg: Leg, length: float | None):
-    """Multiples of `every` within a leg."""
-    every = leg.step.every
-    if length is None or not every < length:
-        where = (*leg.path, "every")
-        raise config.error(where, "longer than the step", f"a time below {duration(length or 0)}")
-    if length / every > ROWS:
-        where, least = (*leg.path, "every"), duration(length / ROWS)
-        raise config.error(where, f"more than {ROWS} rows in one step", f"{least} or more")
-    times = np.arange(1, math.ceil(length / every)) * every
-    return times[times < length * (1 - 1e-9)]
-
-
-def _alike(steps: Sequence[Step]) -> list[Step]:
-    """The same steps, all with as many cutoffs and times to save at, so that they share compiled code."""
-    cutoffs = max(len(step.cutoffs) for step in steps)
-    times = max((0 if step.save is None else len(step.save)) for step in steps)
-    found = []
-    for step in steps:
-        never = [Cutoff.charge(NEVER)] * (cutoffs - len(step.cutoffs))
-        save = step.save
-        if save is not None:
-            save = np.append(save, BEYOND * (1 + np.arange(times - len(save))))
-        options = {"signal": step.signal, "temperature": step.temperature, "save": save}
-        found.append(Step(step.terminal, step.duration, cutoffs=(*step.cutoffs, *never), **options))
-    return found
-
-
-def _ended(one: Planned, event: int, skipped: bool) -> str:
-    words = one.endings[event].words if event >= 0 else "time"
-    return f"skipped: {words} already met" if skipped else words
-
-
-def _already_met(config: Config, one: Planned, act: Act) -> Problem:
-    ending = next(e for e in one.endings if e.words in act.ended)
-    values = {
-        "voltage": f"the voltage is {act.voltage[0]:.4g} V",
-        "voltage_outside": f"the voltage is {act.voltage[0]:.4g} V",
-    }
-    values["current"] = f"the current is {quantity(abs(act.current[0]) * CM2, 'A/cm²')}"
-    here = values.get(ending.key, "")
-    problem = f"already met when the step begins: {here}"
-    valid = f"a level that is not, or without this step ({one.leg.name})"
-    return config.document.problem((*one.leg.path, "until", ending.key), problem, valid)
-
-
-def _failure(config: Config, one: Planned, run: transient.Trajectory) -> Exception:
-    """What to say when a step could not be finished."""
-    after = f"{one.leg.name}, {duration(float(run.end.time - run.t[0]))} after it began"
-    if int(run.result) == transient.CUTOFF_NOT_REACHED:
-        path: Path_ = (*one.leg.path, "until")
-        return config.error(path, "never met", "another level, or also a time")
-    key, where = config.document.dotted(one.leg.path), config.document.where(one.leg.path)
-    return transient.NotConverged(f"{where}: {key}: {run.message()} ({after})")
-
-
-def _refuse_charging_without_end(config: Config, leg: Leg) -> None:
-    """A current through a stack that carries none would raise the voltage for ever."""
-    step, until = leg.step, leg.step.until
-    ends = until is not None and (until.voltage is not None or until.voltage_outside is not None)
-    if ends or step.hold is None or step.what not in ("current", "c_rate", "power") or step.hold.value == 0:
-        return
-    problem = f"{IMPASSABLE}, so the voltage only grows"
-    raise config.error((*leg.path, "hold", step.what), problem, "add until: {voltage: ...}, or another contact")

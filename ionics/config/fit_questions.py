@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from ionics.config.cell_records import Record_
 from ionics.config.model import Mapping, or_word, wrong
 from ionics.config.quantities import (
     Area,
@@ -219,6 +220,16 @@ class Ceramic(Mapping):
         return self
 
 
+class CapacityRate(Mapping):
+    """Which curve of a table of rates, and which law."""
+
+    curve: str | None = Field(None, description="Its label; needed where the table has several.", examples=["cell A"])
+    sheet: str | None = Field(None, description="Where labels repeat.", examples=["CapacityRate"])
+    law: str = Field("tian", description="tian, rational, tanh, erfc, peukert, diffusion or resistance.")
+    rates: Literal["c-rate", "measured"] = Field("c-rate", description="measured: one over the time of the discharge.")
+    weighting: Literal["unit", "modulus"] = Field("unit", description="How much each point counts.")
+
+
 class Fit(Mapping):
     """What `ionics fit` does with measured spectra."""
 
@@ -226,7 +237,14 @@ class Fit(Mapping):
     columns: list[str] | None = Field(None, description="Names of the columns.", examples=["[f, zre, zim]"])
     frequency_range: tuple[Frequency, Frequency] | None = Field(None, examples=["[0.1 Hz, 1 MHz]"])
     geometry: Geometry | None = None
-    model: Literal["circuit", "stack"] = Field("circuit", examples=["circuit"])
+    model: Literal["circuit", "stack", "cell", "capacity-rate"] = Field("circuit", examples=["circuit"])
+    records: list[Record_] = Field(
+        [], description="Of a cell: discharges, capacities against rate, titrations, impedances.",
+        examples=["[{discharge: {file: 1C.csv, current: 1 mA/cm^2, cutoff: 3 V}}]"],
+    )  # fmt: skip
+    capacity_rate: CapacityRate | None = Field(
+        None, description="With model capacity-rate.", examples=["{curve: cell A, law: tian}"]
+    )
     circuit: str | None = Field(None, description="E.g. R0-p(R1,CPE1)-CPE2.", examples=["R0-p(R1,CPE1)-CPE2"])
     weighting: or_word(WEIGHTINGS, Weighting) = Field(
         "modulus",
@@ -254,14 +272,15 @@ class Fit(Mapping):
             raise wrong("the first frequency is not below the second", "[lowest, highest]", "frequency_range")
         if self.model == "circuit" and self.circuit is None:
             raise wrong("required key missing", "write e.g. circuit: R0-p(R1,CPE1)-CPE2", "circuit")
-        if self.model == "stack" and self.circuit is not None:
-            raise wrong("not used by model stack", "delete it, or model: circuit", "circuit")
-        if self.model == "stack" and not self.free:
-            raise wrong(
-                "required key missing: nothing to fit",
-                "write e.g. free: {stack.layers.NAME.carriers.Li+.conductivity: {bounds: [1e-6 S/m, 1 S/m]}}",
-                "free",
-            )
+        if self.model != "circuit" and self.circuit is not None:
+            raise wrong(f"not used by model {self.model}", "delete it, or model: circuit", "circuit")
+        if self.capacity_rate is not None and self.model != "capacity-rate":
+            raise wrong("only with model capacity-rate", "model: capacity-rate", "capacity_rate")
+        if self.model in ("stack", "cell") and not self.free:
+            paths = {"stack": "stack.layers.NAME.carriers.Li+.conductivity", "cell": "cell.separator.conductivity"}
+            example = f"write e.g. free: {{{paths[self.model]}: {{bounds: [1e-6 S/m, 1 S/m]}}}}"
+            raise wrong("required key missing: nothing to fit", example, "free")
+        self._of_a_cell()
         if self.ceramic is not None and self.model == "stack":
             raise wrong("arcs are those of a circuit", "delete it, or model: circuit", "ceramic")
         if self.arrhenius and self.series is None:
@@ -269,6 +288,19 @@ class Fit(Mapping):
         if self.joint and self.series is None:
             raise wrong("only a series has parameters across spectra", "add series", "together")
         return self
+
+    def _of_a_cell(self) -> None:
+        if self.model != "cell":
+            if self.records:
+                raise wrong("records are fitted by a cell", "model: cell, or data: FILE", "records")
+            return
+        if not self.records:
+            example = "write e.g. records: [{discharge: {file: 1C.csv, current: 1 mA/cm^2, cutoff: 3 V}}]"
+            raise wrong("required key missing: nothing to fit it to", example, "records")
+        spectra = {"data", "columns", "frequency_range", "geometry", "weighting", "robust", "series", "together",
+                   "corrections", "consistency", "ceramic", "relaxation_times", "arrhenius"}  # fmt: skip
+        for key in sorted(spectra & self.model_fields_set):
+            raise wrong("not used by model cell", "records hold what is fitted, each with its sigma", key)
 
     @property
     def joint(self) -> bool:

@@ -38,6 +38,16 @@ def fit(study: Study, data: str | Path | None, tell: Tell) -> xr.Dataset | xr.Da
     """Fit every spectrum that is named with the same model: one Dataset, or a tree of them for a series."""
     config = study.config
     asked = question(config)
+    if asked.model == "cell":
+        from ionics.config import cell_fits
+
+        if data is not None:
+            raise config.error(("fit", "records"), "a fit of a cell reads the records of its file", "no --data")
+        return cell_fits.fit(study, tell)
+    if asked.model == "capacity-rate":
+        from ionics.config import rate_fits
+
+        return rate_fits.fit(study, data, tell)
     tell("reading spectra")
     measured = fit_data.spectra(config, asked, data)
     spectra = fit_data.prepared(asked, measured)

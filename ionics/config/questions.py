@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
-import numpy as np
-from jaxtyping import Float
 from pydantic import Field, model_validator
 
+from ionics.config.impedance import Impedance
 from ionics.config.model import Mapping, or_word, wrong
-from ionics.config.protocol import StepOrRepeat, legs
-from ionics.config.quantities import CurrentDensity, Frequency, OpenFraction, Quantity, Share, Voltage
+from ionics.config.protocol import Entry, legs
+from ionics.config.quantities import CurrentDensity, OpenFraction, Quantity, Share, Voltage
 from ionics.config.units import RATIO
 
 Tolerance = Annotated[float, Quantity(replace(RATIO, example="1e-4"), least=1e-9, most=0.1)]
-
-
-class Impedance(Mapping):
-    """At which frequencies."""
-
-    from_: Frequency | None = Field(None, alias="from", description="Lowest.", examples=["1 mHz"])
-    to: Frequency | None = Field(None, description="Highest.", examples=["1 MHz"])
-    points: int = Field(60, description="Evenly spaced in the logarithm.", ge=2, le=100_000)
-    frequencies: list[Frequency] | None = Field(None, description="Instead of a range.", min_length=1)
-
-    @model_validator(mode="after")
-    def _one_of_two(self):
-        ends = [key for key in ("from_", "to", "points") if key in self.model_fields_set]
-        if self.frequencies is not None and ends:
-            raise wrong("given together with frequencies", "from, to, points; or frequencies", ends[0].rstrip("_"))
-        if self.frequencies is None and self.from_ is None:
-            raise wrong("required key missing", "write e.g. from: 1 mHz", "from")
-        if self.frequencies is None and self.to is None:
-            raise wrong("required key missing", "write e.g. to: 1 MHz", "to")
-        if self.frequencies is None and self.to <= self.from_:
-            raise wrong("must be above `from`", "from the lowest to the highest frequency", "to")
-        return self
-
-    @property
-    def frequency(self) -> Float[np.ndarray, " frequency"]:
-        """Hz."""
-        if self.frequencies is not None:
-            return np.asarray(self.frequencies, float)
-        return np.geomspace(self.from_, self.to, self.points)
 
 
 class OperatingPoint(Mapping):
@@ -77,9 +47,13 @@ class Study(Mapping):
         {}, description="What 1C passes in an hour: layer -> carrier -> [one end, other end] of its mean occupancy.",
         examples=["{cathode: {Li: [0.5, 1]}}"], max_length=1,
     )  # fmt: skip
+    space_charge: Literal["resolved", "lumped"] = Field(
+        "resolved",
+        description="lumped: of a thin-film stack, as resistances and exchange currents that give the same at rest.",
+    )
     start: str | None = Field(None, description="Begin where an earlier result ended: its folder or result.nc.")
     tolerance: Tolerance = Field(1e-4, description="Error of one time step, of potentials in units of RT/F.")
-    protocol: list[StepOrRepeat] = Field(
+    protocol: list[Entry] = Field(
         [], description="What is done in time, step by step; the impedance is then that of the end.",
         examples=["[{hold: {current: 0.1 mA/cm^2}, until: {voltage: 3 V}}, {rest: 1 h}]"],
     )  # fmt: skip
@@ -90,15 +64,24 @@ class Study(Mapping):
             raise wrong("a protocol starts from equilibrium", "make it a step: hold: {...}", "operating_point")
         if self.start is not None and self.state_of_charge:
             raise wrong("the start is where an earlier result ended", "start, or state_of_charge", "state_of_charge")
+        if self.space_charge == "lumped" and not self.protocol:
+            raise wrong(
+                "space charges are lumped for a protocol only", "add protocol, or leave it resolved", "space_charge"
+            )
         if "tolerance" in self.model_fields_set and not self.protocol:
             raise wrong("only a protocol takes time steps", "delete it", "tolerance")
         if self.start is not None and not self.protocol:
             raise wrong("only a protocol begins where another ended", "add protocol", "start")
-        by_rate = any(leg.step.what == "c_rate" for leg in legs(self.protocol))
-        if by_rate and not self.capacity:
+        steps = [leg.step for leg in legs(self.protocol)]
+        if any(step.needs_capacity for step in steps) and not self.capacity:
             raise wrong(
                 "required key missing: a C-rate needs it", "write e.g. capacity: {cathode: {Li: [0.5, 1]}}", "capacity"
             )
+        if steps and all(step.what == "impedance" for step in steps):
+            raise wrong("nothing in it takes time", "impedance: {...} beside protocol, or a step before it", "protocol")
+        if any(step.impedance is True for step in steps) and self.impedance is None:
+            problem = "required key missing: a step is measured as it says"
+            raise wrong(problem, "write e.g. impedance: {from: 10 mHz, to: 1 MHz}", "impedance")
         for layer, own in self.capacity.items():
             for carrier, (one, other) in own.items():
                 if one == other or len(own) > 1:

@@ -14,6 +14,7 @@ from ionics.config import document as documents
 from ionics.config.document import Document
 from ionics.config.errors import ConfigError, Problem, choices
 from ionics.config.model import Mapping
+from ionics.config.open_circuit import read_files
 
 Model = TypeVar("Model", bound=Mapping)
 Steps = tuple[str | int, ...]
@@ -29,6 +30,7 @@ def checked(document: Document) -> Any:
     from ionics.config.references import check, resolve
     from ionics.config.schema import Config
 
+    read_files(document)
     config = validated(document, Config)
     config._document = document
     config._resolved = resolve(config)

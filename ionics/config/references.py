@@ -21,7 +21,7 @@ ROUNDING = 1e-9  # of a thickness, from units
 
 def resolve(config: Config) -> dict[str, Material]:
     """Every material that is named, complete. Raises ConfigError."""
-    used = [(("stack", *path, "material"), layer.material) for path, layer in _flat(config)]
+    used = [(("stack", *path, "material"), layer.material) for path, layer in _flat(config)] + _of_cell(config)
     wanted = [(("materials", name), name) for name in config.materials] + used
     found: dict[str, Material] = {}
     failed: set[str] = set()
@@ -76,14 +76,28 @@ def _origin(config: Config, name: str, key: tuple[str, ...]) -> Steps:
 
 def _gaps(config: Config, name: str, material: Material) -> Iterator[Problem]:
     for gap in gaps(material):
+        if gap.key == ("permittivity",) and config.stack is None:
+            continue  # a cell asks for no space charge
         path = _origin(config, name, gap.key)
         alone = config.materials[path[1]].like is None and path[1] in materials.names()
         hint = f", or start from the library with like: {path[1]}" if alone else ""
         yield config.document.problem(path, gap.problem, gap.valid + hint, gap.value)
 
 
+def _of_cell(config: Config) -> list[tuple[Steps, str]]:
+    """Paths and names of the materials of a cell."""
+    if config.cell is None:
+        return []
+    found = [(path, one.material) for _, _, path, one in config.cell.members()]
+    return [(("cell", *path, "material"), name) for path, name in (*found, *config.cell.electrolytes())]
+
+
 def check(config: Config) -> None:
     """Raises ConfigError with everything that does not fit together."""
+    if config.cell is not None:
+        from ionics.config.cell_references import check as check_cell
+
+        check_cell(config)
     if config.stack is None:
         return
     problems = [*_names(config), *_layers(config), *_species(config)]

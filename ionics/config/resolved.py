@@ -31,7 +31,7 @@ def dumped(values: Any) -> str:
 def _library(config: Config) -> list[str]:
     """Library materials that the stack uses and the file does not write out itself."""
     known, wanted = materials.names(), []
-    todo = [layer.material for _, layer in config.stack.flat()] if config.stack else []
+    todo = config.used()
     while todo:
         name = todo.pop(0)
         local = config.materials.get(name)

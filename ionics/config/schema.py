@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from ionics.config.carriers import as_many, increasing
+from ionics.config.cells import Cell
 from ionics.config.design_questions import Design
 from ionics.config.document import Document
 from ionics.config.errors import ConfigError
@@ -277,6 +278,10 @@ class Config(Mapping):
     series_resistance: SeriesResistance | None = None
     materials: dict[str, Material] = Field({}, description="Local materials, or library ones with changes.")
     stack: Stack | None = Field(None, examples=["{left: ..., layers: ..., right: ...}"])
+    cell: Cell | None = Field(
+        None, description="Instead of a stack: electrodes of particles, films or metal.",
+        examples=["{negative: ..., separator: ..., positive: ...}"],
+    )  # fmt: skip
     study: Study | None = Field(None, description="What `ionics run` asks.")
     fit: Fit | None = Field(None, description="What `ionics fit` asks.")
     design: Design | None = Field(None, description="What `ionics design` asks.")
@@ -286,18 +291,23 @@ class Config(Mapping):
 
     @model_validator(mode="after")
     def _complete(self):
-        if self.stack is not None and self.temperature is None:
+        if self.stack is not None and self.cell is not None:
+            raise wrong("given together with a stack", "a file describes one device: stack or cell", "cell")
+        device = "stack" if self.stack is not None else "cell"
+        if (self.stack is not None or self.cell is not None) and self.temperature is None:
             raise wrong(
-                "required key missing: a stack has a temperature", "write e.g. temperature: 298.15 K", "temperature"
+                f"required key missing: a {device} has a temperature", "write e.g. temperature: 298.15 K", "temperature"
             )
         if self.series_resistance and self.series_resistance.total and self.area is None:
             raise wrong("ohm needs an area", "give ohm cm^2, or add e.g. area: 1 cm^2", "series_resistance")
+        if self.fit is not None and self.fit.model == "cell" and self.cell is None:
+            raise wrong("required key missing: the fit asks for a cell", "write cell: {negative: ..., ...}", "cell")
         wants = "study" if self.study else "fit" if self.fit and self.fit.model == "stack" else ""
         if self.design is not None and self.fit is None:
             raise wrong("required key missing: a design is that of a fit", "write fit: {model: ..., free: ...}", "fit")
-        if wants and self.stack is None:
+        if wants and self.stack is None and (wants == "fit" or self.cell is None):
             raise wrong(
-                f"required key missing: {wants} asks for a stack",
+                f"required key missing: {wants} asks for a stack{' or a cell' if wants == 'study' else ''}",
                 "write stack: {left: ..., layers: ..., right: ...}",
                 "stack",
             )
@@ -311,6 +321,12 @@ class Config(Mapping):
     def material(self, name: str) -> Material:
         """A material of the stack, complete: changes merged into what they are like."""
         return self._resolved[name]
+
+    def used(self) -> list[str]:
+        """Names of the materials of the stack or the cell, in order."""
+        if self.cell is not None:
+            return [one.material for *_, one in self.cell.members()] + [name for _, name in self.cell.electrolytes()]
+        return [layer.material for _, layer in self.stack.flat()] if self.stack else []
 
     @property
     def area_resistance(self) -> float:

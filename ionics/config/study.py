@@ -6,6 +6,7 @@ import functools
 import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +15,16 @@ import xarray as xr
 from ionics import config as door
 from ionics import plots, results  # plots registers the `.ionics` accessor
 from ionics.config import materials, table
-from ionics.config.course import refuse_impossible
+from ionics.config.course import refuse_impossible, stack_device
 from ionics.config.questions import Study as Question
 from ionics.config.resolved import resolved
 from ionics.config.schema import Config
 from ionics.config.table import Check
 from ionics.transport.newton import Solution
 from ionics.transport.stack import Stack
+
+if TYPE_CHECKING:
+    from ionics.config.cell_table import CellCheck
 
 Progress = Callable[[str], None]
 __all__ = ["Progress", "Study", "load", "plots"]
@@ -51,7 +55,11 @@ class Study:
         """
         from ionics.transport.impedance import impedance
 
-        tell, asked = progress or _silent, self._asked
+        tell, asked = progress or _silent, self.question
+        if self.config.cell is not None:
+            from ionics.config.cell_course import run
+
+            return run(self, tell)
         tell("building the stack")
         stack = self.stack
         refuse_impossible(self.config, stack)
@@ -69,7 +77,8 @@ class Study:
         return results.to_dataset(stack, solution, spectrum, self.origin)
 
     @property
-    def _asked(self) -> Question:
+    def question(self) -> Question:
+        """What `run` is asked. Raises ConfigError where nothing is."""
         if self.config.study is None:
             raise self.config.error((), "nothing to run", "write e.g. study: {impedance: {from: 1 mHz, to: 1 MHz}}")
         return self.config.study
@@ -88,7 +97,7 @@ class Study:
         from ionics.transport.balance import Current, Voltage
         from ionics.transport.steady import steady
 
-        point = self._asked.operating_point
+        point = self.question.operating_point
         if stack.units:
             place, problem = ("study", "operating_point"), "the impedance of a repeated unit is known at rest only"
             raise self.config.error(place, problem, "equilibrium, or the unit's layers without repeat")
@@ -100,19 +109,35 @@ class Study:
         from ionics.config import course
         from ionics.transport.impedance import impedance
 
-        asked = self._asked
+        asked = self.question
         if asked.start is None:
             tell("equilibrium")
             stack, begin = self._rest(stack, flowing=True)
+            if asked.space_charge == "lumped":
+                return self._lumped(stack, begin, tell)
         else:
             stack, begin = self._resumed(stack, asked.start)
-        done = course.follow(self.config, stack, begin, tell)
+        done = course.follow(self.config, course.StackEngine(stack), begin, tell)
         spectrum = None
         if asked.impedance is not None and done.complete:
             tell("impedance")
             warm = stack.at(done.acts[-1].temperature[-1])
             spectrum = impedance(warm, done.end.state, jnp.asarray(asked.impedance.frequency))
         return timeline.to_dataset(stack, done, spectrum, self.origin)
+
+    def _lumped(self, stack: Stack, rest: Solution, tell: Progress) -> xr.Dataset:
+        """The protocol done to the cell that the stack is where its space charges are lumped."""
+        from ionics.cells.balance import at_rest
+        from ionics.cells.lumped import NotLumpable, lumped
+        from ionics.config.cell_course import CellEngine, answer
+
+        tell("lumping the space charges")
+        one_c = stack_device(self.config, stack).one_c
+        try:
+            cell, filled = lumped(stack, rest.state)
+        except NotLumpable as error:
+            raise self.config.error(("study", "space_charge"), str(error), "resolved") from None
+        return answer(self, CellEngine(cell, one_c), filled, at_rest(cell, filled), tell)
 
     def _resumed(self, stack: Stack, name: str):
         from ionics import timeline
@@ -143,8 +168,8 @@ class Study:
 
         return design(self, progress or _silent)
 
-    def check(self) -> Check:
-        """The resolved stack as a table: what will be computed, and what to be careful about."""
+    def check(self) -> Check | CellCheck:
+        """The resolved stack, or the cell, as a table: what will be computed, and what to be careful about."""
         return table.check(self.config)
 
     @property
@@ -176,7 +201,7 @@ class Study:
 
 
 def _citations(config: Config) -> tuple[tuple[str, str], ...]:
-    names = dict.fromkeys(layer.material for _, layer in config.stack.flat()) if config.stack else {}
+    names = dict.fromkeys(config.used())
     return tuple((name, source) for name in names for source in materials.citations(config.material(name)))
 
 

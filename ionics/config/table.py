@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from ionics.config.faces import Spot, spots
 from ionics.config.material import Material
 from ionics.config.schema import METAL, MOST_NODES, Config, Profile, Unit
 from ionics.constants import AVOGADRO, FARADAY, GAS, VACUUM_PERMITTIVITY
+
+if TYPE_CHECKING:
+    from ionics.config.cell_table import CellCheck
 
 STEEPEST = 1.0  # RT, or a factor e of D, from node to node of a profile
 
@@ -93,7 +97,7 @@ class Check:
         return text(self)
 
 
-def check(config: Config) -> Check:
+def check(config: Config) -> Check | CellCheck:
     """The table of a checked configuration. Raises ConfigError where it cannot be built."""
     from ionics.config import build
     from ionics.config.course import refuse_impossible
@@ -102,6 +106,10 @@ def check(config: Config) -> Check:
         from ionics.config.fit_models import circuit_model
 
         circuit_model(config, config.fit)  # complains about the circuit and its parameters
+    if config.cell is not None:
+        from ionics.config.cell_table import check_cell
+
+        return check_cell(config)
     if config.stack is None:
         return Check(None, config.area, config.area_resistance, (), (), (), ())
     stack = build(config)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
-from ionics.fitting.problem import Posed, linearised
+from ionics.fitting.posed import AbstractPosed, linearised
 from ionics.fitting.search import Ends
 
 NEARLY = 25.0  # in chi-squared, measured by the noise: five standard deviations
@@ -17,7 +17,7 @@ TRIED = 12  # ends that are looked at
 WAY = (0.5, 0.25, 0.75, 0.1, 0.9, 0.375, 0.625)  # places between two ends
 
 
-def elsewhere(posed: Posed, at: np.ndarray, cost: float, ends: Ends) -> Iterator[str]:
+def elsewhere(posed: AbstractPosed, at: np.ndarray, cost: float, ends: Ends) -> Iterator[str]:
     """Sentences about optima apart from `at`, the best, whose cost is less than NEARLY above its own."""
     noise = cost / posed.dof
     near = np.flatnonzero(ends.converged & (ends.cost < cost + NEARLY * noise))
@@ -36,7 +36,7 @@ def elsewhere(posed: Posed, at: np.ndarray, cost: float, ends: Ends) -> Iterator
         yield _sentence(posed, at, ends.at[k], ends.cost[k] / cost - 1, len(same))
 
 
-def _ridge(posed: Posed, at, other, level: float) -> bool:
+def _ridge(posed: AbstractPosed, at, other, level: float) -> bool:
     """Whether something worse lies between two ends: else they are one valley, along what is not determined."""
     for share in WAY:
         residual = np.asarray(linearised(posed.problem, jnp.asarray(at + share * (other - at)))[0])
@@ -45,7 +45,7 @@ def _ridge(posed: Posed, at, other, level: float) -> bool:
     return False
 
 
-def _sentence(posed: Posed, at, other, more: float, count: int) -> str:
+def _sentence(posed: AbstractPosed, at, other, more: float, count: int) -> str:
     size = "the same chi-squared" if more < 1e-6 else f"a chi-squared {100 * more:.2g} % larger"
     starts = f"({count} start{'s' if count > 1 else ''})"
     parameters = posed.unknowns.parameters

@@ -152,13 +152,13 @@ def _sentences(parameters, values, error, open_, held, spoken: set[int]):
 
 def _alone(parameter, error):
     if not np.isfinite(error):
-        return f"{parameter.name} is not determined by these data: it has no effect on the computed impedance"
+        return f"{parameter.name} is not determined by these data: nothing that is computed depends on it"
     against = "its value" if parameter.scale == "log" else "its allowed range"
     return f"{parameter.name} is not determined by these data: its standard error is {error:.2g} times {against}"
 
 
 def _together(names):
-    return _separately(names) + "they can change together and leave the impedance as it is"
+    return _separately(names) + "they can change together and leave all that is computed as it is"
 
 
 def _separately(names):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,16 +18,15 @@ from ionics.fitting.identify import identify
 from ionics.fitting.levenberg import Box
 from ionics.fitting.model import AbstractModel
 from ionics.fitting.open_ends import further
-from ionics.fitting.problem import FAR, Posed, Problem, Unknowns, Weighting, linearised, unknowns
+from ionics.fitting.problem import AbstractPosed, Posed, Problem, Unknowns, Weighting, linearised, unknowns
 from ionics.fitting.result import Estimates, FitResult, SeriesFit
 from ionics.fitting.search import Ends, search
-from ionics.fitting.spectrum import DataError, Spectrum
+from ionics.fitting.spectrum import Spectrum
 
 __all__ = ["FitError", "Weighting", "fit", "fit_series", "fit_together"]
 
 SAME = 1e-6  # costs closer than this, relatively, are one optimum
 NEARLY_SAME = 1e-3  # likewise of series, whose searches end less sharply before they are polished
-ROUNDING = 1e-10  # a misfit below this share of the data is no misfit
 ON_BOUND = 1e-6  # of the allowed range
 ENERGIES = (0.05, 1.5)  # eV: random starts of activation energies
 Tell = Callable[[float], None]
@@ -116,12 +116,12 @@ def fit_together(
     begin = posed.unknowns.start[None]
     if all(model.under(spectrum) is model for spectrum in spectra):
         begin = np.concatenate([_projected(posed, _apart(model, spectra, options))[None], begin])
-    begin = np.concatenate([begin, _random(list(_joint_reach(posed)), posed.unknowns, min(starts, 16), seed)])
-    posed, ends, chosen = _settled([posed], [begin], options, [begin[0]])[0]
-    estimates, _ = _estimates(posed, ends, chosen)
+    begin = np.concatenate([begin, random_starts(list(_joint_reach(posed)), posed.unknowns, min(starts, 16), seed)])
+    posed, ends, chosen = settled([posed], [begin], options, [begin[0]])[0]
+    estimates, _ = estimated(posed, ends, chosen)
     values = np.asarray(posed.problem.values(jnp.asarray(_at(estimates))))
     members = tuple(_member(posed, estimates, k, own) for k, own in enumerate(values))
-    return SeriesFit(**_fields(estimates), members=members)
+    return SeriesFit(**fields_of(estimates), members=members)
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,12 @@ def _apart(model, spectra, options: Options, given=None) -> list[FitResult]:
     begins = []
     for one in posed:
         reach = np.array(model.reach(one.spectra[0]))
-        begins.append(np.concatenate([own.start[None], _random(reach, own, options.starts, options.seed)]))
+        begins.append(np.concatenate([own.start[None], random_starts(reach, own, options.starts, options.seed)]))
     results = []
-    for one, ends, chosen in _settled(posed, begins, options, None):
-        estimates, impedance = _estimates(one, ends, chosen)
-        results.append(FitResult(**_fields(estimates), model=model, spectrum=one.spectra[0], impedance=impedance[0]))
+    for one, ends, chosen in settled(posed, begins, options, None):
+        estimates, missed = estimated(one, ends, chosen)
+        (impedance,) = _impedances(one.plain.problem, one.spectra, missed)
+        results.append(FitResult(**fields_of(estimates), model=model, spectrum=one.spectra[0], impedance=impedance))
     return results
 
 
@@ -160,35 +161,27 @@ def _begun(spread, value):
     return replace(spread, unknowns=(replace(spread.unknowns[0], start=value),))
 
 
-def _settled(posed: list[Posed], begins, options: Options, nearest) -> list[tuple[Posed, Ends, np.ndarray]]:
-    """Search, again with the size of the errors known where that matters, choose and polish.
+def settled(posed: Sequence[AbstractPosed], begins, options: Options, nearest) -> list[tuple[Any, Ends, np.ndarray]]:
+    """Search, again with the size of the errors known where that matters, choose and polish; problems come back so.
 
     nearest: of equal optima the one nearest to these is taken; by default to the first begin, then to what was
     chosen for the neighbour before.
     """
     for one in posed:
-        if one.dof < 1:
-            count = len(one.unknowns.parameters)
-            raise DataError(
-                f"{one.spectra[0].label}: {one.points} points cannot determine {count} parameters; "
-                f"valid: more than {count / 2:g} points"
-            )
+        one.check()
     ends = _searched(posed, begins, options)
     if len(posed) > 1:  # from where the neighbours ended
         best = [one.at[np.argmin(one.cost)] for one in ends]
         beside = [np.stack([best[max(k - 1, 0)], best[min(k + 1, len(best) - 1)]]) for k in range(len(best))]
         ends = [_joined(a, b) for a, b in zip(ends, _searched(posed, beside, replace(options, tell=None)), strict=True)]
-    for _ in range(_passes(posed[0], options)):
-        posed = [
-            replace(one, noise=_noise(one, own), robust=options.robust) for one, own in zip(posed, ends, strict=True)
-        ]
+    for _ in range(posed[0].passes):
+        posed = [one.weighed(own.at[np.argmin(own.cost)]) for one, own in zip(posed, ends, strict=True)]
         again = _searched(posed, [own.at for own in ends], replace(options, tell=None))
         ends = [Ends(b.at, b.cost, a.code) for a, b in zip(ends, again, strict=True)]
     found, near = [], None if nearest is None else nearest[0]
     for one, own, begin in zip(posed, ends, begins, strict=True):
         if not np.isfinite(own.cost).any():
-            label = one.spectra[0].label
-            raise FitError(f"{label}: none of {len(own.cost)} starts gave a finite impedance; check bounds and model")
+            raise FitError(f"{one.label}: none of {len(own.cost)} starts gave a finite answer; check bounds and model")
         near = begin[0] if near is None else near
         at = _polish(one, own.at[_choose(one, own, near)])
         found.append((one, own, at))
@@ -196,13 +189,7 @@ def _settled(posed: list[Posed], begins, options: Options, nearest) -> list[tupl
     return found
 
 
-def _passes(posed: Posed, options: Options) -> int:
-    """How often the size of the errors is estimated anew."""
-    priors = any(unknown.prior for unknown in posed.unknowns.parameters)
-    return 3 if options.robust else 1 if priors and posed.weighting != "sigma" else 0
-
-
-def _searched(posed: list[Posed], begins, options: Options) -> list[Ends]:
+def _searched(posed: Sequence[AbstractPosed], begins, options: Options) -> list[Ends]:
     which = np.repeat(np.arange(len(posed)), [len(begin) for begin in begins])
     boxes = [one.unknowns.box for one in posed]
     box = Box(*(jnp.stack([getattr(own, name) for own in boxes])[which] for name in ("lower", "upper", "stride")))
@@ -215,24 +202,10 @@ def _joined(a: Ends, b: Ends) -> Ends:
     return Ends(*(np.concatenate([getattr(a, name), getattr(b, name)]) for name in ("at", "cost", "code")))
 
 
-def _noise(posed: Posed, ends: Ends) -> float:
-    """One standard deviation of a weighted residual [1]."""
-    if posed.weighting == "sigma" and not posed.robust:
-        return 1.0
-    at = ends.at[np.argmin(ends.cost)]
-    residual = np.asarray(linearised(replace(posed, noise=1.0, robust=False).problem, jnp.asarray(at))[0])
-    residual = residual[: len(residual) - len(at)]
-    residual = residual[residual != 0]
-    size = 1.4826 * np.median(np.abs(residual)) * np.sqrt(len(residual) / max(posed.dof, 1))
-    if posed.robust or size == 0:
-        return max(float(size), 1e-12)
-    return float(np.sqrt(residual @ residual / posed.dof))
-
-
 # ---- where to start
 
 
-def _random(reach, unknowns: Unknowns, count: int, seed: int) -> Float[np.ndarray, "start unknown"]:
+def random_starts(reach, unknowns: Unknowns, count: int, seed: int) -> Float[np.ndarray, "start unknown"]:
     """A Latin hypercube over the reach [unknown, 2], as it is searched."""
     if not count:
         return np.zeros((0, len(reach)))
@@ -275,25 +248,21 @@ def _projected(posed: Posed, apart: list[FitResult]) -> Float[np.ndarray, " unkn
 # ---- which end is the answer
 
 
-def _choose(posed: Posed, ends: Ends, near) -> int:
+def _choose(posed: AbstractPosed, ends: Ends, near) -> int:
     """Index of the best end; among equal ones, that nearest to the given start."""
-    same = SAME if len(posed.spectra) == 1 else NEARLY_SAME
-    equal = np.flatnonzero(ends.cost <= np.min(ends.cost) * (1 + same) + _nil(posed))
+    same = SAME if posed.sharp else NEARLY_SAME
+    equal = np.flatnonzero(ends.cost <= np.min(ends.cost) * (1 + same) + posed.rounding)
     distance = np.linalg.norm((ends.at[equal] - near) / np.asarray(posed.unknowns.box.stride), axis=1)
     return int(equal[np.argmin(distance)])
 
 
-def _nil(posed: Posed) -> float:
-    """A cost that is rounding."""
-    data = posed.problem.data
-    return ROUNDING**2 * float(np.sum(np.abs(np.asarray(data.impedance * data.weight)) ** 2))
-
-
-def _polish(posed: Posed, at):
+def _polish(posed: AbstractPosed, at):
     """The last digits by SciPy's trust-region reflective method; never worse than what it was given."""
     from scipy.optimize import least_squares  # slow to import
 
     problem, box = posed.problem, posed.unknowns.box
+    if problem.rough:
+        return at
 
     @functools.lru_cache(maxsize=1)
     def known(x: tuple):
@@ -320,24 +289,16 @@ def _polish(posed: Posed, at):
 # ---- what is said about it
 
 
-def _estimates(posed: Posed, ends: Ends, at) -> tuple[Estimates, list]:
-    """Values with errors, and the fitted impedance of every spectrum [ohm]."""
+def estimated(posed: AbstractPosed, ends: Ends, at) -> tuple[Estimates, Float[np.ndarray, " residual"]]:
+    """Values with errors, and what the data are missed by, with the weights that were given."""
     parameters, is_log = posed.unknowns.parameters, posed.unknowns.is_log
     missed, by = (np.asarray(part) for part in linearised(posed.problem, jnp.asarray(at)))
     cost = float(missed @ missed)
-    plain = replace(posed, noise=1.0, robust=False).problem if posed.robust or posed.noise != 1 else posed.problem
-    residual, jacobian = (np.asarray(part) for part in linearised(plain, jnp.asarray(at)))
+    residual, jacobian = (np.asarray(part) for part in linearised(posed.plain.problem, jnp.asarray(at)))
     data = len(residual) - len(at)
     chi_squared = float(residual[:data] @ residual[:data])
-    priors = any(unknown.prior for unknown in parameters)
-    scale = 1.0 if posed.weighting == "sigma" else chi_squared / posed.dof
-    if priors or posed.robust:
-        jacobian = np.concatenate([jacobian[:data] / posed.noise, jacobian[data:]])
-        scale = (
-            _inflation(residual[:data].reshape(len(posed.spectra), 2, -1) / posed.noise, posed.dof)
-            if posed.robust
-            else 1.0
-        )
+    jacobian = np.concatenate([jacobian[:data] / posed.noise, jacobian[data:]])
+    scale = posed.spread(residual[:data])
     lower, upper = np.asarray(posed.unknowns.box.lower), np.asarray(posed.unknowns.box.upper)
     width = upper - lower
     on_bound = np.minimum(at - lower, upper - at) < ON_BOUND * width
@@ -346,8 +307,7 @@ def _estimates(posed: Posed, ends: Ends, at) -> tuple[Estimates, list]:
     side = np.where(on_bound, np.where(at - lower < upper - at, -1, 1), 0)
     found = identify(parameters, values, jacobian, spread, side, by.T @ missed, scale)
     slope = np.where(is_log, values, 1.0)
-    fitted = _impedances(plain, posed.spectra, residual[:data])
-    nil = _nil(posed)
+    nil = posed.rounding
     estimates = Estimates(
         posed=posed,
         weighting=posed.weighting,
@@ -366,20 +326,7 @@ def _estimates(posed: Posed, ends: Ends, at) -> tuple[Estimates, list]:
         starts_at_best=int(np.sum(ends.converged & (ends.cost <= cost * (1 + 1e-4) + nil))),
         elsewhere=tuple(elsewhere(posed, at, cost + nil, ends)),
     )
-    return estimates, fitted
-
-
-def _inflation(residual: Float[np.ndarray, "spectrum 2 point"], dof: int) -> float:
-    """Variance of an M-estimate over that of least squares with unit errors: mean psi^2 / (mean psi')^2.
-
-    P. J. Huber, Robust Statistics (Wiley 1981), section 7.6.
-    """
-    far = np.sum(residual**2, axis=1, keepdims=True) / FAR**2
-    psi = residual / np.sqrt(1 + far)
-    slope = 1 / np.sqrt(1 + far) - residual**2 / FAR**2 / (1 + far) ** 1.5
-    used = residual != 0
-    count = max(int(used.sum()), 1)
-    return float(np.sum(psi[used] ** 2) / max(dof, 1) / (np.sum(slope[used]) / count) ** 2)
+    return estimates, residual[:data]
 
 
 def _member(posed: Posed, whole: Estimates, k: int, values) -> FitResult:
@@ -431,5 +378,5 @@ def _at(estimates: Estimates) -> Float[np.ndarray, " unknown"]:
     return estimates.posed.unknowns.inner(estimates.values)
 
 
-def _fields(estimates: Estimates) -> dict:
+def fields_of(estimates: Estimates) -> dict:
     return dict(vars(estimates))

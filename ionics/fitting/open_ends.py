@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from ionics.fitting.elsewhere import exchanged
 from ionics.fitting.identify import Identified
-from ionics.fitting.problem import Posed, linearised
+from ionics.fitting.posed import AbstractPosed, linearised
 from ionics.fitting.search import Ends
 
 ENOUGH = 6.63  # rise of chi-squared, in units of the noise, that chance exceeds once in 100 times
@@ -25,7 +25,7 @@ FIRST, FURTHER = 3.0, 3.0  # standard errors out to the first look, and how much
 LOOKS = 40  # evaluations of the model at each
 
 
-def further(posed: Posed, ends: Ends, at, found: Identified, on_bound) -> Iterator[str]:
+def further(posed: AbstractPosed, ends: Ends, at, found: Identified, on_bound) -> Iterator[str]:
     """Sentences about what the standard errors call determined, and is not: by following chi-squared further out."""
     error, parameters = np.sqrt(np.diag(found.covariance)), posed.unknowns.parameters
     elsewhere = dict(as_well(posed, at, error, ends))
@@ -39,7 +39,7 @@ def further(posed: Posed, ends: Ends, at, found: Identified, on_bound) -> Iterat
                 posed.unknowns.values(np.where(np.arange(len(at)) == j, v, at))[j] for v in (elsewhere[j], at[j])
             )
             yield f"{start}with {other:.3g}{unit} instead of {here:.3g}{unit} they are described as well"
-        elif parameter.scale == "log" and error[j] > SURE and len(posed.spectra) == 1:
+        elif parameter.scale == "log" and error[j] > SURE and posed.followed:
             down, up = levels_off(posed, at, found.covariance, j)
             if down and up:
                 yield f"{start}it may be far larger and far smaller"
@@ -50,7 +50,7 @@ def further(posed: Posed, ends: Ends, at, found: Identified, on_bound) -> Iterat
 
 
 def levels_off(
-    posed: Posed, at: Float[np.ndarray, " unknown"], covariance: Float[np.ndarray, "unknown unknown"], i: int
+    posed: AbstractPosed, at: Float[np.ndarray, " unknown"], covariance: Float[np.ndarray, "unknown unknown"], i: int
 ) -> tuple[bool, bool]:
     """Whether chi-squared rises too little as unknown i, a logarithm, goes from the optimum `at` far down, far up.
 
@@ -69,7 +69,7 @@ def levels_off(
     return down, up
 
 
-def _stays(posed: Posed, at, follow, i: int, edge: float, error: float, level: float) -> bool:
+def _stays(posed: AbstractPosed, at, follow, i: int, edge: float, error: float, level: float) -> bool:
     """Whether chi-squared stays below a level all the way to an edge."""
     box, here, way = posed.unknowns.box, np.array(at), FIRST * error
     while True:
@@ -83,7 +83,7 @@ def _stays(posed: Posed, at, follow, i: int, edge: float, error: float, level: f
         way *= FURTHER
 
 
-def _followed(posed: Posed, start, i: int, level: float) -> tuple[np.ndarray, float]:
+def _followed(posed: AbstractPosed, start, i: int, level: float) -> tuple[np.ndarray, float]:
     """Levenberg-Marquardt of the others from a start, with unknown i held, until chi-squared is below a level."""
     box = posed.unknowns.box
     lower, upper, stride = (np.asarray(edge) for edge in (box.lower, box.upper, box.stride))
@@ -113,7 +113,7 @@ def _followed(posed: Posed, start, i: int, level: float) -> tuple[np.ndarray, fl
     return at, cost
 
 
-def as_well(posed: Posed, at: Float[np.ndarray, " unknown"], error, ends: Ends) -> Iterator[tuple[int, float]]:
+def as_well(posed: AbstractPosed, at: Float[np.ndarray, " unknown"], error, ends: Ends) -> Iterator[tuple[int, float]]:
     """Unknowns that are elsewhere where a search ended as well as at the optimum, by this much, and where they are.
 
     By more than APART and three standard errors. Two arcs that are exchanged have

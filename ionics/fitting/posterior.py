@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ionics.fitting.levenberg import Box
-from ionics.fitting.problem import Problem, linearised
+from ionics.fitting.posed import AbstractProblem, linearised
 from ionics.fitting.result import Estimates
 from ionics.fitting.spectrum import DataError
 
@@ -69,8 +69,7 @@ def sample(estimates: Estimates, *, draws: int = 1000, warmup: int = 500, chains
     box, at = posed.unknowns.box, jnp.asarray(posed.unknowns.inner(estimates.values))
     inside = jnp.clip((at - box.lower) / (box.upper - box.lower), 1e-6, 1 - 1e-6)
     centre = jnp.log(inside) - jnp.log1p(-inside)
-    known = posed.weighting == "sigma" or posed.noise != 1.0 or posed.robust
-    count = 2 * posed.points
+    known, count = posed.known, posed.observations
     stretch = (box.upper - box.lower) * inside * (1 - inside)  # dx/dz
     residual, jacobian = linearised(posed.problem, _inside(centre, box)[0])
     scale = 1.0 if known else jnp.sum(residual**2) / posed.dof
@@ -106,7 +105,7 @@ def _inside(z: Float[Array, "*batch unknown"], box: Box):
     return box.lower + (box.upper - box.lower) * share, slope
 
 
-def _potential(problem: Problem, box: Box, count: int, known: bool, z: Float[Array, " unknown"]):
+def _potential(problem: AbstractProblem, box: Box, count: int, known: bool, z: Float[Array, " unknown"]):
     """Minus the logarithm of the posterior density of z; its derivative is taken in forward mode once."""
 
     @jax.custom_vjp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import equinox as eqx
@@ -14,15 +14,16 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 from scipy.ndimage import median_filter
 
-from ionics.fitting.across import Across, Shared, Spread
-from ionics.fitting.levenberg import Box
-from ionics.fitting.model import AbstractModel, Parameter
+from ionics.fitting.across import Across, Shared
+from ionics.fitting.model import AbstractModel
+from ionics.fitting.posed import AbstractPosed, AbstractProblem, Unknowns, linearised
 from ionics.fitting.spectrum import DataError, Spectrum
 
 Weighting = Literal["modulus", "sigma", "unit"]
 PAD = 32  # spectra are padded to multiples of this many points, so that a series shares one compiled function
 NEIGHBOURS = 5  # points whose median modulus is the weight in a robust fit
 FAR = 3.0  # residuals beyond so many standard deviations count less and less in a robust fit
+ROUNDING = 1e-10  # a misfit below this share of the data is no misfit
 
 
 class Data(eqx.Module):
@@ -33,7 +34,7 @@ class Data(eqx.Module):
     weight: Float[Array, "spectrum point"]  # ohm-1
 
 
-class Problem(eqx.Module):
+class Problem(AbstractProblem):
     """Spectra that are fitted together.
 
     Searched are `unknowns`: logarithms of values, or values. Parameter p of spectrum k stands at
@@ -58,6 +59,14 @@ class Problem(eqx.Module):
     def residuals(self) -> int:
         """How many there are: real and imaginary parts of every point, and those of the priors."""
         return 2 * self.data.weight.size + len(self.expected)
+
+    @property
+    def slow(self) -> bool:
+        return self.model.slow
+
+    @property
+    def rough(self) -> float:
+        return 0.0
 
     def linearised(self, unknowns: Float[Array, " unknown"]):
         """Residual and its Jacobian: weighted misfits [spectrum, real and imaginary, point], then those of the priors.
@@ -88,42 +97,6 @@ class Problem(eqx.Module):
         return value, jnp.concatenate([slope, jnp.diag(self.certainty)])
 
 
-@dataclass(frozen=True)
-class Unknowns:
-    """What is searched in a problem, and where."""
-
-    spreads: tuple[Spread, ...]
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        return tuple(unknown for spread in self.spreads for unknown in spread.unknowns)
-
-    @property
-    def is_log(self) -> np.ndarray:
-        return np.array([unknown.scale == "log" for unknown in self.parameters])
-
-    @property
-    def box(self) -> Box:
-        """Bounds; a step is at most a factor e^3 or a quarter of the range."""
-        found = self.parameters
-        lower = np.array([unknown.inner(unknown.lower) for unknown in found])
-        upper = np.array([unknown.inner(unknown.upper) for unknown in found])
-        stride = [3.0 if p.scale == "log" else (p.upper - p.lower) / 4 for p in found]
-        return Box(jnp.asarray(lower), jnp.asarray(upper), jnp.asarray(np.array(stride)))
-
-    @property
-    def start(self) -> Float[np.ndarray, " unknown"]:
-        return np.array([unknown.inner(unknown.start) for unknown in self.parameters])
-
-    def inner(self, values: Float[np.ndarray, " unknown"]) -> Float[np.ndarray, " unknown"]:
-        """From values to what is searched."""
-        return np.array([one.inner(float(value)) for one, value in zip(self.parameters, values, strict=True)])
-
-    def values(self, at: Float[np.ndarray, "*batch unknown"]) -> Float[np.ndarray, "*batch unknown"]:
-        """From what is searched to values."""
-        return np.where(self.is_log, np.exp(np.where(self.is_log, at, 0.0)), at)
-
-
 def unknowns(model: AbstractModel, spectra: Sequence[Spectrum], across: Mapping[str, Across]) -> Unknowns:
     """The unknowns of a model over spectra; parameters without a law are shared. Raises DataError."""
     names = [parameter.name for parameter in model.parameters]
@@ -134,14 +107,14 @@ def unknowns(model: AbstractModel, spectra: Sequence[Spectrum], across: Mapping[
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
-    """What is to be fitted to what, before anything is compiled."""
+class Posed(AbstractPosed):
+    """A model and spectra."""
 
     model: AbstractModel
     spectra: tuple[Spectrum, ...]
     weighting: Weighting
     unknowns: Unknowns
-    noise: float = 1.0  # one standard deviation of a weighted residual, where robust fits and priors need to know it
+    noise: float = 1.0  # where robust fits and priors need to know it
     robust: bool = False
     smooth: bool = False  # whether |Z| as a weight is the median of neighbours, so that no outlier weighs itself
 
@@ -167,10 +140,17 @@ class Posed:
             far=jnp.asarray(FAR if self.robust else np.inf),
         )
 
-    def variance(self, least: float) -> float:
-        """Of a residual of `problem`, whose smallest sum of squares is `least`: the unit in which chi-squared rises."""
-        known = self.weighting == "sigma" or self.noise != 1.0 or self.robust
-        return 1.0 if known else least / self.dof
+    @property
+    def label(self) -> str:
+        return self.spectra[0].label
+
+    @property
+    def plain(self) -> Posed:
+        return replace(self, noise=1.0, robust=False) if self.robust or self.noise != 1 else self
+
+    @property
+    def known(self) -> bool:
+        return self.weighting == "sigma" or self.noise != 1.0 or self.robust
 
     @property
     def points(self) -> int:
@@ -178,10 +158,66 @@ class Posed:
         return sum(len(one) for one in self.spectra)
 
     @property
-    def dof(self) -> int:
-        """Two a frequency and one for every prior, less the unknowns."""
-        found = self.unknowns.parameters
-        return 2 * self.points + sum(one.prior is not None for one in found) - len(found)
+    def observations(self) -> int:
+        return 2 * self.points
+
+    @property
+    def rounding(self) -> float:
+        own = self.problem.data
+        return ROUNDING**2 * float(np.sum(np.abs(np.asarray(own.impedance * own.weight)) ** 2))
+
+    @property
+    def sharp(self) -> bool:
+        return len(self.spectra) == 1
+
+    @property
+    def followed(self) -> bool:
+        return len(self.spectra) == 1
+
+    @property
+    def passes(self) -> int:
+        return 3 if self.smooth else 1 if self.priors and self.weighting != "sigma" else 0
+
+    def weighed(self, at: Float[np.ndarray, " unknown"]) -> Posed:
+        return replace(self, noise=self._noise(at), robust=self.smooth)
+
+    def _noise(self, at) -> float:
+        """One standard deviation of a weighted residual [1]."""
+        if self.weighting == "sigma" and not self.robust:
+            return 1.0
+        plain = replace(self, noise=1.0, robust=False)
+        missed = np.asarray(linearised(plain.problem, jnp.asarray(at))[0])[: -len(at)]
+        missed = missed[missed != 0]
+        size = 1.4826 * np.median(np.abs(missed)) * np.sqrt(len(missed) / max(self.dof, 1))
+        if self.robust or size == 0:
+            return max(float(size), 1e-12)
+        return float(np.sqrt(missed @ missed / self.dof))
+
+    def check(self) -> None:
+        count = len(self.unknowns.parameters)
+        if self.dof < 1:
+            raise DataError(
+                f"{self.label}: {self.points} points cannot determine {count} parameters; "
+                f"valid: more than {count / 2:g} points"
+            )
+
+    def spread(self, missed: Float[np.ndarray, " residual"]) -> float:
+        if self.robust:
+            return _inflation(missed.reshape(len(self.spectra), 2, -1) / self.noise, self.dof)
+        return 1.0 if self.weighting == "sigma" or self.priors else float(missed @ missed) / self.dof
+
+
+def _inflation(residual: Float[np.ndarray, "spectrum 2 point"], dof: int) -> float:
+    """Variance of an M-estimate over that of least squares with unit errors: mean psi^2 / (mean psi')^2.
+
+    P. J. Huber, Robust Statistics (Wiley 1981), section 7.6.
+    """
+    far = np.sum(residual**2, axis=1, keepdims=True) / FAR**2
+    psi = residual / np.sqrt(1 + far)
+    slope = 1 / np.sqrt(1 + far) - residual**2 / FAR**2 / (1 + far) ** 1.5
+    used = residual != 0
+    count = max(int(used.sum()), 1)
+    return float(np.sum(psi[used] ** 2) / max(dof, 1) / (np.sum(slope[used]) / count) ** 2)
 
 
 def data(spectra: Sequence[Spectrum], weighting: Weighting, noise: float = 1.0, smooth: bool = False) -> Data:
@@ -212,9 +248,3 @@ def _error(spectrum: Spectrum, weighting: Weighting, smooth: bool) -> Float[np.n
     if weighting == "unit":
         return np.ones(len(spectrum))
     raise ValueError(f"weighting '{weighting}'; valid: modulus, sigma, unit")
-
-
-@eqx.filter_jit
-def linearised(problem: Problem, at: Float[Array, " unknown"]):
-    """Compiled `linearised`."""
-    return problem.linearised(at)

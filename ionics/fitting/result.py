@@ -12,7 +12,7 @@ from jaxtyping import Complex, Float
 from ionics.fitting.criteria import criteria
 from ionics.fitting.identify import Information
 from ionics.fitting.model import AbstractModel, Parameter
-from ionics.fitting.problem import Posed
+from ionics.fitting.posed import AbstractPosed
 from ionics.fitting.spectrum import Spectrum
 
 GOOD, FAIR = 0.02, 0.10  # relative RMSE
@@ -23,7 +23,7 @@ MOST = 12  # correlations that a summary tells
 class Estimates:
     """Values of parameters, what the data say about their errors, and how they were found."""
 
-    posed: Posed  # what was fitted to what
+    posed: AbstractPosed  # what was fitted to what
     weighting: str
     parameters: tuple[Parameter, ...]
     values: Float[np.ndarray, " parameter"]

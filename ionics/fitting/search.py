@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ionics.fitting.levenberg import CODES, CONVERGED, NONFINITE, RUNNING, Box, Search, advance, begin, judge, propose
-from ionics.fitting.problem import Problem, linearised
+from ionics.fitting.posed import AbstractProblem, linearised
 
 WIDTH = 32  # searches that go on together: enough for the vectors of a processor, and none waits long for the slowest
 WIDE = 1024  # the same on an accelerator
@@ -42,7 +42,7 @@ class Ends:
 
 
 def search(
-    problems: Sequence[Problem],
+    problems: Sequence[AbstractProblem],
     which: Int[np.ndarray, " search"],
     starts: Float[np.ndarray, "search unknown"],
     boxes: Box,
@@ -56,7 +56,7 @@ def search(
     done) is called then. Those of a model that is slow to evaluate run one after another on a processor: the function
     that evaluates it is compiled once for everything, and none waits for another.
     """
-    if problems[0].model.slow and jax.default_backend() == "cpu":
+    if problems[0].slow and jax.default_backend() == "cpu":
         return _one_by_one(problems, which, starts, boxes, iterations, tell)
     together = len(problems) == 1
     merged = problems[0] if together else jax.tree.map(_stacked, *problems)
@@ -94,12 +94,21 @@ def _one_by_one(problems, which, starts, boxes, iterations: int, tell) -> Ends:
         lane = _begin_one(problem.residuals, jnp.asarray(start, float), box)
         while int(lane.code) == RUNNING:
             at, held = _propose(lane, box)
+            flat = int(lane.steps) > 0 and _promised(lane, at) <= problem.rough * float(lane.cost)
             lane = _judge(lane, at, held, *linearised(problem, at), iterations)
+            if flat and int(lane.code) == RUNNING:
+                lane = eqx.tree_at(lambda one: one.code, lane, jnp.asarray(CONVERGED))
         found.append((np.asarray(lane.at), float(lane.cost), int(lane.code)))
         if tell is not None:
             tell((k + 1) / len(starts))
     at, cost, code = (np.array(one) for one in zip(*found, strict=True))
     return Ends(at, np.where(code == NONFINITE, np.inf, cost), code)
+
+
+def _promised(lane: Search, at) -> float:
+    """By how much the sum of squares falls on the way there if the residual is as straight as its Jacobian says."""
+    change = np.asarray(lane.jacobian) @ (np.asarray(at) - np.asarray(lane.at))
+    return -float((2 * np.asarray(lane.residual) + change) @ change)
 
 
 _begin_one, _propose, _judge = eqx.filter_jit(begin), eqx.filter_jit(propose), eqx.filter_jit(judge)
@@ -109,7 +118,7 @@ def _stacked(*leaves):
     return jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0]
 
 
-def _one(problems: Problem, together: bool, own) -> Problem:
+def _one(problems: AbstractProblem, together: bool, own) -> AbstractProblem:
     return problems if together else jax.tree.map(lambda leaf: leaf[own] if eqx.is_array(leaf) else leaf, problems)
 
 

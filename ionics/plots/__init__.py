@@ -17,6 +17,7 @@ import xarray as xr
 
 from ionics import results
 from ionics.fit_results import part_of
+from ionics.plots.cell_fits import LIMITS, plot_limits, plot_records
 from ionics.plots.design import plot_design
 from ionics.plots.estimates import SPECTRA, plot_corner, plot_likelihoods, plot_series, plot_spectra
 from ionics.plots.evolution import (
@@ -36,7 +37,9 @@ from ionics.plots.fits import (
     plot_correlation,
     plot_fit,
 )
+from ionics.plots.measured import plot_measured
 from ionics.plots.profiles import plot_profiles
+from ionics.plots.rates import CAPACITY_RATE, plot_capacity_rate
 from ionics.plots.relaxation import DRT, KRAMERS_KRONIG, plot_drt, plot_kramers_kronig
 from ionics.plots.spectra import BODE, PARTS, plot_bode, plot_nyquist, plot_parts
 from ionics.plots.style import DPI
@@ -59,6 +62,8 @@ def pictures(result: xr.Dataset | xr.DataTree) -> dict[str, Picture]:
     kind = ds.attrs.get("kind")
     if kind in ("fit", "joint"):
         return _of_estimates(ds)
+    if kind == "capacity-rate":
+        return {"capacity_rate": Picture(plot_capacity_rate, 1, CAPACITY_RATE)} | _of_estimates(ds)
     if kind == "series":
         return _of_series(result, ds)
     if kind == "design":
@@ -71,11 +76,15 @@ def pictures(result: xr.Dataset | xr.DataTree) -> dict[str, Picture]:
     spectrum = spectrum if "z_real" in ds else {}
     if kind == "protocol":
         return {name: Picture(*how) for name, how in in_time(ds).items()} | spectrum
-    return spectrum | {"profiles": Picture(plot_profiles, 0)}
+    return spectrum | ({"profiles": Picture(plot_profiles, 0)} if "potential" in ds else {})
 
 
 def _of_estimates(ds: xr.Dataset) -> dict[str, Picture]:
     found = {"fit": Picture(plot_fit, 0)} if "z_model_real" in ds else {}
+    if "record" in ds.dims:
+        found["records"] = Picture(plot_records, 0)
+    if "limited" in ds.dims:
+        found["limits"] = Picture(plot_limits, 1, LIMITS)
     if "z_part_real" in ds:
         found["contributions"] = Picture(partial(plot_contributions, resize=True), 1)
     if "kk_residual_real" in ds:
@@ -177,6 +186,18 @@ class Ionics:
 
     def plot_fit(self, figure=None):
         return plot_fit(self._ds, figure)
+
+    def plot_records(self, figure=None):
+        return plot_records(self._ds, figure)
+
+    def plot_capacity_rate(self, ax=None):
+        return plot_capacity_rate(self._ds, ax)
+
+    def plot_measured(self, figure=None):
+        return plot_measured(self._ds, figure)
+
+    def plot_limits(self, ax=None):
+        return plot_limits(self._ds, ax)
 
     def plot_correlation(self, ax=None):
         return plot_correlation(self._ds, ax)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ionics.plots.measured import plot_measured
 from ionics.plots.style import (
     INK,
     OTHERS,
@@ -46,6 +47,12 @@ def in_time(ds: xr.Dataset) -> dict[str, tuple]:
         found["losses"] = (plot_losses, 2, LOSSES)
     if "slot" in ds.dims:
         found["junctions"] = (plot_surface, 1, SURFACE)
+    if "measured" in ds.dims:
+        found["spectra"] = (plot_measured, 0)
+    if "place" in ds.dims:
+        from ionics.plots.electrodes import plot_electrodes
+
+        return found | {"electrodes": (plot_electrodes, 0)}
     return found | {"moments": (plot_moments, 0)}
 
 
@@ -286,11 +293,12 @@ def plot_moments(ds: xr.Dataset, figure=None):
         span(ax, finite, max(2e-3, 1e-3 * np.abs(finite).max(initial=0.0)))
         dress(ax)
         ax.ticklabel_format(axis="y", useOffset=False, style="plain")
-    _time_bar(figure, axes, ds)
+    time_bar(figure, axes, ds)
     return axes
 
 
-def _time_bar(figure, axes, ds):
+def time_bar(figure, axes, ds):
+    """The colours of the times."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 

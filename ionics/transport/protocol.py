@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import typing
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,6 +21,8 @@ from ionics.transport.balance import Current, Drive, Terminal, Voltage
 from ionics.transport.stack import Stack
 
 Number = Float[Array, ""] | float
+SAME = 1e-12  # of a time: two times that close are one
+Device = TypeVar("Device", bound=eqx.Module)
 FOREVER = 1e12  # s; a step without a duration that has not met a cutoff by then never will
 
 
@@ -41,6 +45,49 @@ class Signal(eqx.Module):
     def longest(self) -> Float[Array, ""]:
         """Longest time step that sees the oscillation [s]: an eighth of its period."""
         return jnp.where(self.omega == 0, jnp.inf, 0.25 * jnp.pi / jnp.where(self.omega == 0, 1.0, jnp.abs(self.omega)))
+
+    @property
+    def corners(self) -> Float[Array, " point"]:
+        """Times at which a time step has to end [s]."""
+        return jnp.zeros(0)
+
+
+class Table(eqx.Module):
+    """Straight lines between points in time, constant beyond them; times [s] since the step began, increasing.
+
+    Time steps end at every point, which is a row of the answer. Simulate it with order=3, of which no stage looks
+    beyond the end of a time step. A jump is a line as short as one likes.
+    """
+
+    times: Float[Array, " point"] = array()
+    values: Float[Array, " point"] = array()
+
+    def __check_init__(self):
+        if self.times.ndim != 1 or self.times.shape != self.values.shape or self.times.size < 2:
+            raise ValueError(f"a table has times and as many values, got {self.times.shape} and {self.values.shape}")
+        if not isinstance(self.times, Tracer) and not np.all(np.diff(self.times) > 0):
+            raise ValueError("the times of a table must increase")
+
+    def __call__(self, t: Number) -> Float[Array, ""]:
+        return jnp.interp(t, self.times, self.values)
+
+    def rate(self, t: Number) -> Float[Array, ""]:
+        """Change per second; at a point that of the line that ends there."""
+        n = jnp.clip(jnp.searchsorted(self.times, t), 1, self.times.size - 1)
+        slope = (self.values[n] - self.values[n - 1]) / (self.times[n] - self.times[n - 1])
+        return jnp.where((t < self.times[0]) | (t > self.times[-1]), 0.0, slope)
+
+    def longest(self) -> Float[Array, ""]:
+        """No time step is too long: each ends at the next point."""
+        return jnp.asarray(jnp.inf)
+
+    @property
+    def corners(self) -> Float[Array, " point"]:
+        """Times at which a time step has to end [s]."""
+        return self.times
+
+
+AnySignal = Signal | Table
 
 
 def hold(value: Number) -> Signal:
@@ -131,10 +178,10 @@ class Step(eqx.Module):
     """One drive held until a duration has passed or a cutoff is met, whichever is first."""
 
     terminal: Terminal  # weights; its value is replaced by the signal
-    signal: Signal
+    signal: AnySignal
     duration: Float[Array, ""] = array()  # s, infinite if only a cutoff ends the step
     cutoffs: tuple[Cutoff, ...] = ()
-    temperature: Signal | None = None  # K; None: the stack's own
+    temperature: AnySignal | None = None  # K; None: the stack's own
     save: Float[Array, " time"] | None = None  # s since the step began, increasing
 
     def __init__(
@@ -142,9 +189,9 @@ class Step(eqx.Module):
         drive: Drive,
         duration: Number | None = None,
         *,
-        signal: Signal | None = None,
+        signal: AnySignal | None = None,
         cutoffs: Sequence[Cutoff] = (),
-        temperature: Signal | None = None,
+        temperature: AnySignal | None = None,
         save: Float[Array, " time"] | Float[np.ndarray, " time"] | Sequence[float] | None = None,
     ):
         """drive: its value is held, unless a `signal` replaces it."""
@@ -159,6 +206,21 @@ class Step(eqx.Module):
         self.save = None if save is None else jnp.asarray(save, float)
         if self.save is not None and not isinstance(self.save, Tracer) and not np.all(np.diff(self.save) > 0):
             raise ValueError("the times to save at must increase")
+
+
+@typing.runtime_checkable
+class Driven(typing.Protocol):
+    """What a protocol is done to: a stack or a cell."""
+
+    @property
+    def species(self) -> tuple[Any, ...]:
+        """Whose occupancies a cutoff may look at."""
+        ...
+
+    @property
+    def temperature(self) -> Any:
+        """K."""
+        ...
 
 
 class Protocol(eqx.Module):
@@ -177,10 +239,10 @@ class Task(eqx.Module):
     """One step of a protocol as arrays of a common shape, so that all steps share compiled code."""
 
     terminal: Terminal
-    signal: Signal
-    temperature: Signal
+    signal: AnySignal
+    temperature: AnySignal
     duration: Float[Array, ""]
-    stops: Float[Array, " time"]  # times to save at, padded with infinity
+    stops: Float[Array, " time"]  # times to save at and corners of the signals, padded with infinity
     weights: Float[Array, "cutoff observable"]
     levels: Float[Array, " cutoff"]
 
@@ -188,8 +250,8 @@ class Task(eqx.Module):
         """What is held at a time [s since the step began]."""
         return eqx.tree_at(lambda d: d.value, self.terminal, self.signal(t))
 
-    def at(self, stack: Stack, t: Number) -> Stack:
-        """The stack at the temperature of a time."""
+    def at(self, stack: Device, t: Number) -> Device:
+        """The stack, or the cell, at the temperature of a time."""
         return eqx.tree_at(lambda s: s.temperature, stack, self.temperature(t))
 
     def longest(self) -> Float[Array, ""]:
@@ -203,19 +265,31 @@ class Task(eqx.Module):
         return (self.weights @ values - self.levels) / scale
 
 
-def tasks(stack: Stack, protocol: Protocol) -> list[Task]:
+def tasks(stack: Driven, protocol: Protocol) -> list[Task]:
     """Every step of a protocol in the same shape."""
     species = [s.name for s in stack.species]
     most = max(len(step.cutoffs) for step in protocol.steps)
-    times = max((0 if step.save is None else step.save.shape[0]) for step in protocol.steps)
+    times = max(_wanted(step).shape[0] for step in protocol.steps)
     return [_task(stack, step, species, most, times) for step in protocol.steps]
 
 
-def _task(stack: Stack, step: Step, species: list[str], most: int, times: int) -> Task:
-    stops = jnp.full(times, jnp.inf)
-    if step.save is not None:
-        later = jnp.where(step.save > 0, step.save, jnp.inf)
-        stops = jnp.sort(stops.at[: later.shape[0]].set(later))
+def _wanted(step: Step) -> Float[Array, " time"]:
+    """Times at which a time step has to end: those to save at, and corners."""
+    signals = [step.signal] if step.temperature is None else [step.signal, step.temperature]
+    save = [] if step.save is None else [step.save]
+    return jnp.concatenate([*save, *(signal.corners for signal in signals)])
+
+
+def _stops(step: Step, count: int) -> Float[Array, " time"]:
+    """The same in order and each once, padded with infinity."""
+    wanted = _wanted(step)
+    stops = jnp.full(count, jnp.inf).at[: wanted.shape[0]].set(jnp.where(wanted > 0, wanted, jnp.inf))
+    stops = jnp.sort(stops)
+    again = jnp.append(jnp.asarray([False]), stops[1:] - stops[:-1] <= SAME * stops[1:])[:count]
+    return jnp.sort(jnp.where(again, jnp.inf, stops))
+
+
+def _task(stack: Driven, step: Step, species: list[str], most: int, times: int) -> Task:
     weights = np.zeros((most, len(PLAIN) + 2 * len(species)))
     levels = [jnp.ones(())] * most
     for n, cutoff in enumerate(step.cutoffs):
@@ -226,7 +300,7 @@ def _task(stack: Stack, step: Step, species: list[str], most: int, times: int) -
         signal=step.signal,
         temperature=hold(stack.temperature) if step.temperature is None else step.temperature,
         duration=step.duration,
-        stops=stops,
+        stops=_stops(step, times),
         weights=jnp.asarray(weights),
         levels=jnp.stack(levels) if levels else jnp.zeros(0),
     )

@@ -32,7 +32,7 @@ GOOD = """\
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
     checked = read(tmp_path_factory.mktemp("cell"), HEAD + GOOD)
-    return course.plan(checked, config.build(checked))
+    return course.plan(checked, course.stack_device(checked, config.build(checked)))
 
 
 def test_steps_are_done_in_order_and_a_sweep_has_a_leg_for_each_side(planned):
@@ -96,7 +96,7 @@ def test_times_to_save_at_are_multiples_inside_the_step(planned):
 
 
 def test_steps_share_their_shapes(planned):
-    alike = course._alike([one.step for one in planned])
+    alike = course.alike([one.step for one in planned])
     assert {len(step.cutoffs) for step in alike} == {2}
     assert {len(step.save) for step in alike if step.save is not None} == {5}
 

@@ -27,7 +27,7 @@ def test_the_exported_schema_is_current():
 def test_the_schema_knows_every_part():
     exported = schema.json_schema()
     assert set(exported["properties"]) == {
-        "title", "source", "temperature", "area", "series_resistance", "materials", "stack", "study", "fit",
+        "title", "source", "temperature", "area", "series_resistance", "materials", "stack", "cell", "study", "fit",
         "design",
     }  # fmt: skip
     assert exported["additionalProperties"] is False

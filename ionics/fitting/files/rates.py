@@ -1,22 +1,29 @@
-"""Tables of capacity against rate, several curves side by side as people keep them in Excel."""
+"""Tables of capacity against rate, several curves side by side as people keep them in Excel, or as text."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from ionics.fitting.files.sheets import is_workbook, sheets
-from ionics.fitting.files.source import open_source
-from ionics.fitting.files.table import is_number
+from ionics.fitting.files.source import Source, open_source
+from ionics.fitting.files.table import find_delimiter, is_number, split
 from ionics.fitting.spectrum import DataError
 
-COULOMB_PER_KG = 3600.0  # of one mAh/g
+UNITS = {  # of capacity -> the SI unit, and the factor that leads to it
+    "mah/g": ("C/kg", 3600.0),
+    "ah/kg": ("C/kg", 3600.0),
+    "mah/cm2": ("C/m^2", 3.6e4),
+    "uah/cm2": ("C/m^2", 36.0),
+    "mah": ("C", 3.6),
+    "ah": ("C", 3600.0),
+}
 PAIRS = ({"rate", "capacity"}, {"capacity", "voltage"})
-WORDS = {"rate": r"c[- ]?rate.*", "capacity": r"capacity.*\(mah/g\)", "voltage": r"voltage.*\(v\)"}
+WORDS = {"rate": r"c[- ]?rate.*|rate \(1/h\)", "capacity": r"capacity.*\((.+)\)", "voltage": r"voltage.*\(v\)"}
 SHEET = re.compile(r"([\d.]+)\s*C[_ ](charge|discharge)", re.IGNORECASE)
 
 
@@ -26,30 +33,44 @@ class RateCurve:
 
     label: str
     rate: Float[np.ndarray, " point"]  # 1: full charges in an hour
-    capacity: Float[np.ndarray, " point"]  # C/kg of active material
+    capacity: Float[np.ndarray, " point"]  # in `unit`
     voltage: Float[np.ndarray, " point"] | None = None  # V, where the curve is a discharge
     sheet: str = ""
+    unit: str = "C/kg"  # of active material; C/m^2 of electrode, C of a cell
+    source: str = ""  # path of the file
 
 
 def read_rate_table(path: str | Path) -> list[RateCurve]:
-    """The curves of an Excel file: pairs of columns headed `C-rate` and `Capacity (mAh/g)`, or capacity and voltage.
+    """The curves of an Excel or text file: pairs of columns `C-rate` and `Capacity (mAh/g)`, or capacity and voltage.
 
-    Lines above the headings name the curve (a paper, a set). A sheet of capacity and voltage says its rate in its
-    name, e.g. `0.5C_discharge`. A curve ends with its last pair of numbers.
+    Capacities may also be in Ah/kg, mAh/cm2, uAh/cm2, mAh, Ah. Lines above the headings name the curve (a paper, a
+    set). A sheet of capacity and voltage says its rate in its name, e.g. `0.5C_discharge`. A curve ends with its last
+    pair of numbers.
     """
     source = open_source(path)
-    if not is_workbook(source):
-        raise DataError(f"{path}: not an Excel file; tables of rates are read from .xlsx and .xls")
     names, curves = [], []
-    for name, rows in sheets(source):
+    for name, rows in sheets(source) if is_workbook(source) else _text(source):
         names.append(name)
-        curves += _curves(f"{path}, sheet {name}", name, rows)
+        place = f"{path}, sheet {name}" if name else f"{path}"
+        curves += [replace(one, source=str(path)) for one in _curves(place, name, rows)]
     if not curves:
+        where = f"sheet ({', '.join(names)})" if any(names) else "line"
         raise DataError(
-            f"{path}: no sheet ({', '.join(names)}) has columns 'C-rate' and 'Capacity (mAh/g)' side by side, "
-            "nor 'Capacity (mAh/g)' and 'Voltage (V)' under a name like 0.5C_discharge"
+            f"{path}: no {where} has columns 'C-rate' and 'Capacity (mAh/g)' side by side, "
+            "nor 'Capacity (mAh/g)' and 'Voltage (V)' under a name like 0.5C_discharge; "
+            f"units of capacity: {', '.join(UNITS)}"
         )
     return curves
+
+
+def _text(source: Source):
+    """The rows of a text file, all as wide as the widest."""
+    if source.binary or source.is_other():
+        raise DataError(f"{source.path}: {source.is_other() or 'not a text file'}; tables of rates are text or Excel")
+    delimiter = find_delimiter(source.lines)
+    rows = [split(line, delimiter) for line in source.lines]
+    width = max(map(len, rows))
+    yield "", [row + [""] * (width - len(row)) for row in rows]
 
 
 def _curves(place, sheet, rows):
@@ -66,13 +87,21 @@ def _curves(place, sheet, rows):
         numbers = _numbers(place, rows, k + 1, column)
         if len(numbers):
             label = ", ".join(filter(None, (_above(row, column) for row in rows[:k])))
-            found.append(_curve(place, sheet, label, dict(zip(pair, numbers.T, strict=True))))
+            heading = rows[k][column + pair.index("capacity")]
+            found.append(_curve(place, sheet, label, dict(zip(pair, numbers.T, strict=True)), heading))
         column += 2
     return found
 
 
 def _quantity(cell):
-    return next((name for name, word in WORDS.items() if re.fullmatch(word, cell.strip().lower())), None)
+    """rate, capacity or voltage; a capacity in another unit is none."""
+    found = next((name for name, word in WORDS.items() if re.fullmatch(word, cell.strip().lower())), None)
+    return None if found == "capacity" and _unit(cell) not in UNITS else found
+
+
+def _unit(heading):
+    match = re.fullmatch(WORDS["capacity"], heading.strip().lower())
+    return re.sub(r"[\s^]", "", match[1]).translate(str.maketrans("µμ²", "uu2")) if match else ""
 
 
 def _above(row, column):
@@ -88,15 +117,16 @@ def _numbers(place, rows, first, column):
             continue
         if not (is_number(left) and is_number(right)):
             raise DataError(f"{place}, row {number}: '{left}' and '{right}' are no pair of numbers")
-        pairs.append((float(left), float(right)))
+        pairs.append((float(left.replace(",", ".")), float(right.replace(",", "."))))
     return np.array(pairs)
 
 
-def _curve(place, sheet, label, values):
-    capacity = values["capacity"] * COULOMB_PER_KG
+def _curve(place, sheet, label, values, heading):
+    unit, factor = UNITS[_unit(heading)]
+    capacity = values["capacity"] * factor
     if "rate" in values:
-        return RateCurve(label, values["rate"], capacity, sheet=sheet)
+        return RateCurve(label, values["rate"], capacity, sheet=sheet, unit=unit)
     match = SHEET.fullmatch(sheet.strip())
     if match is None:
         raise DataError(f"{place}: capacity and voltage, and the name of the sheet says no rate like 0.5C_discharge")
-    return RateCurve(label, np.full(len(capacity), float(match[1])), capacity, values["voltage"], sheet)
+    return RateCurve(label, np.full(len(capacity), float(match[1])), capacity, values["voltage"], sheet, unit)
