@@ -190,7 +190,7 @@ def evaluation(sizes) -> list[Row]:
     data, fingers, specimen, _ = setting(sizes)
     problem = pose(specimen.cell, specimen.filled, data, fingers)
     at = jnp.asarray(problem.unknowns.start)
-    value = eqx.filter_jit(lambda problem, at: problem.misfit(at))
+    value = eqx.filter_jit(lambda problem, at: problem.misfit(at, problem.rtol))
     rows = []
     for name, function in (("residuals", lambda: value(problem.problem, at)),
                            ("and derivatives", lambda: linearised(problem.problem, at))):  # fmt: skip
@@ -221,7 +221,7 @@ def fit(sizes) -> list[Row]:
              "at the best": found.starts_at_best,
              "farthest from the truth [standard errors]": float(deviation.max())}
         )  # fmt: skip
-    problem, value = found.posed.problem, eqx.filter_jit(lambda problem, at: problem.misfit(at))
+    problem, value = found.posed.problem, eqx.filter_jit(lambda problem, at: problem.misfit(at, problem.rtol))
     box, calls = found.posed.unknowns.box, []
 
     def residual(x):

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.lines import Line2D
 from scipy.optimize import brentq
 
@@ -35,7 +36,7 @@ from ionics.transport.protocol import Cutoff, Step  # noqa: E402
 
 CM2 = 1e-4  # m2
 HOUR = 3600.0  # s
-RESISTANCES = np.geomspace(1, 1000, 25)  # ohm cm2
+RESISTANCES = np.geomspace(1, 1000, 43)  # ohm cm2
 LAWS = ("linear", "butler-volmer")
 
 
@@ -102,9 +103,9 @@ def films() -> tuple[Film, Film, Film]:
     """LiCoO2 filled, graphene filled, graphene emptied."""
     cobalt, graphene = np.geomspace(1e-16, 1e-12, 25), np.geomspace(1e-19, 1e-15, 25)
     return (
-        film("LiCoO2 at 10,000C", "epitaxial_lco_10000C.yaml", 0.51, 10_000, 3.0, cobalt, (0.0, 10.0, 20.0)),
-        film("graphene filled at 800C", "graphene_800C.yaml", 0.01, 800, 0.005, graphene, (0.0, 40.0, 80.0)),
-        film("graphene emptied at 800C", "graphene_800C.yaml", 0.99, -800, 1.5, graphene, (0.0, 400.0, 800.0)),
+        film("LiCoO2, 50 nm, 10,000C", "epitaxial_lco_10000C.yaml", 0.51, 10_000, 3.0, cobalt, (0.0, 10.0, 20.0)),
+        film("graphene, 10 nm, filled at 800C", "graphene_800C.yaml", 0.01, 800, 0.005, graphene, (0.0, 40.0, 80.0)),
+        film("graphene, 10 nm, emptied at 800C", "graphene_800C.yaml", 0.99, -800, 1.5, graphene, (0.0,)),
     )
 
 
@@ -119,73 +120,84 @@ def table(one: Film, law: str) -> np.ndarray:
     return found
 
 
-def draw(panels, found: dict[str, np.ndarray], marks, name: str):
-    """A row of maps; panels: title, film, law. Colours and full lines without electrolyte."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(11, 4.9), sharey=True, layout="constrained")
-    styles = ("-", "--", ":")
-    for ax, (title, one, law) in zip(axes, panels, strict=True):
+def draw(one: Film, found: dict[str, np.ndarray], marks, name: str):
+    """Two maps, one for each law. Colours: without electrolyte."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 5.2), sharey=True, layout="constrained")
+    styles, grid = ("-", "--", ":"), (RESISTANCES, one.diffusivities)
+    for ax, law in zip(axes, LAWS, strict=True):
         percent = 100 * found[f"{one.name}, {law}"]
-        grid = RESISTANCES, one.diffusivities
         image = ax.pcolormesh(*grid, percent[0], cmap="cividis", vmin=0, vmax=100, shading="gouraud")
-        ax.contour(*grid, percent[0], [50], colors="white", linewidths=1.6)
+        ax.contour(*grid, percent[0], [50], colors="white", linewidths=1.8)
         for values, style in zip(percent, styles, strict=True):
             ax.contour(*grid, values, [90], colors="#D55E00", linewidths=1.8, linestyles=style)
-        ax.set(xscale="log", yscale="log", xlabel="junction resistance at rest (Ω cm²)", title=title)
+        ax.set(xscale="log", yscale="log", xlabel="junction resistance at rest (Ω cm²)")
+        ax.set_title({"linear": "a resistance at any current", "butler-volmer": "Butler and Volmer"}[law])
         marks(ax)
-        lines = [
-            Line2D([], [], color="white", lw=1.6),
-            *(Line2D([], [], color="#D55E00", ls=s, lw=1.8) for s in styles),
-        ]
-        words = ["50 %", *(f"90 %, electrolyte {value:g} Ω cm²" for value in one.electrolytes)]
-        legend = ax.legend(lines, words, fontsize=8, loc="lower left", facecolor="#3a3f4f", framealpha=0.9)
-        for text in legend.get_texts():
-            text.set_color("white")
     axes[0].set_ylabel("diffusivity in the film (m²/s)")
-    figure.colorbar(image, ax=axes, label="capacity that is left (%)", pad=0.01)
+    lines = [Line2D([], [], color="white", lw=1.8), *(Line2D([], [], color="#D55E00", ls=s, lw=1.8) for s in styles)]
+    words = ["50 %", *(f"90 %, electrolyte {value:g} Ω cm²" for value in one.electrolytes)]
+    legend = figure.legend(
+        lines, words, loc="outside lower center", ncols=4, fontsize=9, facecolor="#3a3f4f", edgecolor="none"
+    )
+    for text in legend.get_texts():
+        text.set_color("white")
+    figure.colorbar(image, ax=axes, label=f"capacity that is left, {one.name} (%)", pad=0.01)
     figure.savefig(HERE / "images" / name, dpi=110)
     plt.close(figure)
 
 
+def note(ax, x: float, y: float, words: str, **options):
+    """Words that are read on any colour."""
+    outline = [patheffects.withStroke(linewidth=2.5, foreground="black")]
+    ax.text(x, y, words, color="white", fontsize=8.5, path_effects=outline, **options)
+
+
+def span(ax, low: float, high: float, words: str):
+    """Diffusivities that were measured."""
+    ax.plot([700, 700], [low, high], color="white", lw=3, solid_capstyle="butt", path_effects=[
+        patheffects.Stroke(linewidth=5, foreground="black"), patheffects.Normal()])  # fmt: skip
+    note(ax, 600, np.sqrt(low * high), words, ha="right", va="center")
+
+
 def cobalt_marks(ax):
     """What is known of LiCoO2."""
-    ax.axvline(8.6, color="#009E73", lw=1.4)
-    ax.text(9.2, 1.15e-16, "8.6: epitaxial | Li$_3$PO$_4$", rotation=90, color="#009E73", fontsize=8, va="bottom")
-    for low, high, words in ((3e-15, 7.9e-14, "sputtered film"), (1e-16, 8e-16, "across the layers")):
-        ax.axhspan(low, high, color="white", alpha=0.13, lw=0)
-        ax.text(950, np.sqrt(low * high), words, color="white", fontsize=8, ha="right", va="center")
+    ax.axvline(8.6, color="white", lw=1.2, ls="-.")
+    note(ax, 9.5, 1.2e-16, "epitaxial LiCoO$_2$ | Li$_3$PO$_4$", rotation=90, va="bottom")
+    span(ax, 3e-15, 7.9e-14, "sputtered film, over x")
+    span(ax, 1e-16, 8e-16, "across the layers")
 
 
 def graphene_marks(ax):
-    """What is known of graphite: an arrow, the value lies at the upper end."""
-    ax.text(950, 8e-16, "1e-15: grain boundaries of graphite", color="white", fontsize=8, ha="right", va="top")
+    """What is known of graphite lies above."""
+    note(ax, 900, 8.5e-16, "grain boundaries of graphite: 1e-15", ha="right", va="top")
 
 
 def limits(one: Film, law: str):
     """The largest resistance with the fastest diffusion, and the slowest diffusion without resistance."""
-    fast, slow = one.diffusivities[-1] * 1e3, one.diffusivities[0] * 1e-2
+    fast, slow, most = one.diffusivities[-1] * 1e3, one.diffusivities[0] * 1e-2, 5.0
     for share in (0.9, 0.5):
-        largest = brentq(lambda x: one.left(10**x, fast, 0.0, law) - share, -1, 12, xtol=1e-3)
+        said = f"at any up to {10**most:g}"
+        if one.left(10**most, fast, 0.0, law) < share:
+            said = f"up to {10 ** brentq(lambda x: one.left(10**x, fast, 0.0, law) - share, -1, most, xtol=1e-3):.3g}"
         slowest = brentq(lambda x: one.left(1e-2, 10**x, 0.0, law) - share, np.log10(slow), np.log10(fast), xtol=1e-3)
         print(
-            f"{one.name}, {law}: {share:.0%} with up to {10**largest:.3g} ohm cm2 or down to {10**slowest:.3g} m2/s"
-            f" ({abs(one.current) * CM2 * 1e3:.3g} mA/cm2)"
+            f"{one.name}, {law}: {share:.0%} with a junction {said} ohm cm2, diffusion down to {10**slowest:.3g} m2/s"
         )
+    print(f"  at {abs(one.current) * CM2 * 1e3:.3g} mA/cm2 of {one.capacity / HOUR * CM2 * 1e6:.3g} uAh/cm2")
 
 
 if __name__ == "__main__":
     mpl.use("Agg")
     cobalt, filled, emptied = films()
-    asked = [(cobalt, law) for law in LAWS] + [(one, law) for one in (filled, emptied) for law in LAWS]
     kept = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     if kept is not None and kept.is_file():
         numbers = dict(np.load(kept))
     else:
-        numbers = {f"{one.name}, {law}": table(one, law) for one, law in asked}
+        numbers = {f"{one.name}, {law}": table(one, law) for one in (cobalt, filled) for law in LAWS}
         if kept is not None:
             np.savez(kept, **numbers)
-    first = [(f"LiCoO$_2$, 50 nm, 10,000C, {law} junction", cobalt, law) for law in LAWS]
-    draw(first, numbers, cobalt_marks, "fast_discharge_lco.png")
-    second = [(f"{one.name}, 10 nm", one, "butler-volmer") for one in (filled, emptied)]
-    draw(second, numbers, graphene_marks, "fast_discharge_graphene.png")
-    for each in asked:
-        limits(*each)
+    draw(cobalt, numbers, cobalt_marks, "fast_discharge_lco.png")
+    draw(filled, numbers, graphene_marks, "fast_discharge_graphene.png")
+    for each in (cobalt, filled, emptied):
+        for law in LAWS:
+            limits(each, law)

@@ -41,6 +41,8 @@ class Spreading(NamedTuple):
 class Inward(eqx.Module):
     """A kind of inside."""
 
+    separates: ClassVar[bool] = False  # whether its mu may fall with the occupancy
+
     @property
     @abc.abstractmethod
     def unknowns(self) -> int:
@@ -83,8 +85,6 @@ class Inward(eqx.Module):
     @abc.abstractmethod
     def substituted(self, factors, rhs: Values, rate: Values | None) -> Values:
         """Unknowns for a right-hand side and a rate, or for the right-hand side alone."""
-
-    separates: ClassVar[bool] = False  # whether mu may fall with the occupancy
 
     def growing(self, factors) -> Int[Array, "size depth"] | int:
         """How many small changes of a closed piece grow faster than the rate of its factors."""
@@ -238,7 +238,8 @@ class Modes(Inward):
         return jnp.zeros((self.unknowns, *jnp.shape(theta))).at[0].set(theta)
 
     def surface(self, w):
-        return jnp.tensordot(self.shapes[-1], w, 1)
+        # a sum and no product of matrices: of many cells side by side it needs no other order in memory
+        return jnp.sum(self.shapes[-1].reshape(-1, *(1,) * (jnp.ndim(w) - 1)) * w, axis=0)
 
     def mean(self, w):
         return w[0]

@@ -36,7 +36,7 @@ class Row(NamedTuple):
     start: Float[Array, " 3"]  # charge, current, voltage where it began
     end: Float[Array, " 3"]
     bend: Float[Array, "3 3"]  # of the dense output
-    x: Vector  # all unknowns at the end; none where nobody asks
+    x: Vector  # all unknowns where it began; none where nobody asks
 
 
 class Manner(NamedTuple):
@@ -81,7 +81,7 @@ def march(
             walk.x[:, -MEASURED:],
             tried.y[:, -MEASURED:],
             tried.bend,
-            tried.y if manner.keep else tried.y[:, :0],
+            walk.x if manner.keep else walk.x[:, :0],
         )
         return following, jax.tree.map(lambda many, one: many.at[n].set(one), rows, row), n + begun
 
@@ -98,34 +98,33 @@ def _tried(cell: Cell, task: Task, walk: Walk, stages: Scalar, manner: Manner) -
     """A time step, or before the first one a correction of what follows at once."""
     end, h, last = length(task, walk, manner.keep)
     h = jnp.where(walk.begun, h, NO_LENGTH)
-    weights, rate = flatten(mass(cell, unflatten(cell, walk.x))), 1 / (h * rodas.GAMMA)
-    constant = cell if manner.warming else task.at(cell, 0.0)
+    state, rate = unflatten(cell, walk.x), 1 / (h * rodas.GAMMA)
+    weights, constant = mass(cell, state), cell if manner.warming else task.at(cell, 0.0)
 
-    def f(t, x):
+    def f(t, state):
         warm = task.at(cell, t) if manner.warming else constant
-        return flatten(rows(warm, unflatten(warm, x), task.drive(t)))
+        return rows(warm, state, task.drive(t))
 
     def by_time(t):
         if manner.warming:
-            return jax.jvp(lambda t: f(t, walk.x), (t,), (jnp.ones_like(t),))[1]
-        held = jax.jvp(lambda t: task.drive(t).residual(walk.x[-1], walk.x[-2]), (t,), (jnp.ones_like(t),))[1]
+            return flatten(jax.jvp(lambda t: f(t, state), (t,), (jnp.ones_like(t),))[1])
+        held = jax.jvp(lambda t: task.drive(t).residual(state.voltage, state.current), (t,), (jnp.ones_like(t),))[1]
         return jnp.zeros_like(walk.x).at[-1].set(held)
 
-    def matrix(dx):
-        return weights * rate * dx - jax.jvp(lambda x: f(walk.t, x), (walk.x,), (dx,))[1]
+    def matrix(change):
+        slope = jax.jvp(lambda state: f(walk.t, state), (state,), (change,))[1]
+        return jax.tree.map(lambda own, dx, by: own * rate * dx - by, weights, change, slope)
 
     # derivatives of solutions follow from those of the matrix: the factors are not differentiated
-    warm, t, x, step = jax.lax.stop_gradient((task.at(cell, walk.t), walk.t, walk.x, rate))
-    drive = jax.lax.stop_gradient(task.drive(t))
-    factors = linear.factorise(warm, linear.linearise(warm, unflatten(warm, x), drive), step)
+    warm, drive, about, step = jax.lax.stop_gradient((task.at(cell, walk.t), task.drive(walk.t), state, rate))
+    factors = linear.factorise(warm, linear.linearise(warm, about, drive), step)
 
-    def solve(rhs):
-        return jax.lax.custom_linear_solve(
-            matrix, rhs, lambda _, b: flatten(linear.solve(warm, factors, unflatten(warm, b)))
-        )
+    def answer(t, x, more):
+        rhs = jax.tree.map(jnp.add, f(t, unflatten(cell, x)), unflatten(cell, more))
+        return flatten(jax.lax.custom_linear_solve(matrix, rhs, lambda _, b: linear.solve(warm, factors, b)))
 
-    taken = rodas.advance(f, weights, solve, walk.t, walk.x, h, by_time(walk.t), stages)
-    measure = scales(cell, unflatten(cell, walk.x))
+    taken = rodas.advance(answer, flatten(weights), walk.t, walk.x, h, by_time(walk.t), stages)
+    measure = scales(cell, state)
     error = jnp.max(jnp.abs(taken.error) / measure)
     return Attempt(
         end,

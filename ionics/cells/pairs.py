@@ -13,7 +13,7 @@ from jaxtyping import Array, Inexact, Int
 
 Counts = Int[Array, "..."]
 Blocks = Inexact[Array, "2 2 node *side"]
-Counts = Int[Array, "node *side"]
+Counts = Int[Array, " *rest"]
 Rows = Inexact[Array, "2 node *side"]
 
 

@@ -13,9 +13,8 @@ What is not in it: stress between phases, boundaries that run any other way than
 What follows and is not put in: pieces smaller than the width of a boundary stay uniform and go through the whole loop
 between the spinodals; in larger ones a shell of the new phase shrinks a core of the old one, at the potential of the
 common tangent, shifted by the tension of the boundary (Gibbs and Thomson) and by diffusion through the shell; of
-several
-pieces side by side one fills after the other. All of it begins with an instability, which a time step must not step
-over (`linear.growing`).
+several pieces side by side one fills after the other. All of it begins with an instability, which a time step must
+not step over (`linear.growing`).
 """
 
 from __future__ import annotations
@@ -62,6 +61,14 @@ class Slopes(NamedTuple):
     rise: Values  # by the rise of the curvature
     stiffness: Values  # of the curvature by the steps of the occupancy, face
     column: Values  # of the growth of the outermost node by the rate
+
+
+class Factors(NamedTuple):
+    """Of (rate - slope)."""
+
+    pairs: pairs.Factors  # of occupancies and curvatures
+    column: Values
+    rate: Inexact[Array, ""]
 
 
 class Faces(NamedTuple):
@@ -116,24 +123,25 @@ class PhaseField(Nodes):
             rate - right.inner + left.outer, -rise.inner - rise.outer, -pull.inner - pull.outer, one, rate
         )
         upper = _blocks(right.outer, rise.outer, pull.outer, none, rate)
-        factors = pairs.factorise(lower, diagonal, upper)
-        unit = jnp.zeros(diagonal.shape[1:], diagonal.dtype).at[0, -1].set(slopes.column)
-        return (factors, slopes.column), tuple(pairs.solve(factors, unit)[:, -1])
+        factors = Factors(pairs.factorise(lower, diagonal, upper), slopes.column, jnp.asarray(rate))
+        unit = jnp.zeros(diagonal.shape[1:], diagonal.dtype)[0].at[-1].set(slopes.column)
+        return factors, tuple(self._both(factors, unit)[:, -1])
 
     def substituted(self, factors, rhs, rate):
-        own, column = factors
-        return self._both(own, rhs if rate is None else rhs.at[-1].add(column * rate))[0]
+        return self._both(factors, rhs if rate is None else rhs.at[-1].add(factors.column * rate))[0]
 
     def substituted_seen(self, factors, rhs):
-        return tuple(self._both(factors[0], rhs)[:, -1])
+        return tuple(self._both(factors, rhs)[:, -1])
 
     def growing(self, factors):
         # [[stiffness, -1], [-1, -mobility / rate]] in potentials is symmetric: as many eigenvalues of either sign
         # where nothing grows; of a pivot with two negative ones mobility is positive, of one with two positive negative
-        return factors[0].turned
+        return factors.pairs.turned
 
-    def _both(self, factors, rhs):
-        return pairs.solve(factors, jnp.stack([rhs, jnp.zeros_like(rhs)]))
+    def _both(self, factors: Factors, rhs):
+        """Occupancies and curvatures. What a piece holds only its rate changes, whatever rounding made of stiff rows."""
+        theta, curvature = pairs.solve(factors.pairs, jnp.stack([rhs, jnp.zeros_like(rhs)]))
+        return jnp.stack([theta + (self.mean(rhs) / factors.rate - self.mean(theta)), curvature])
 
     def _stiffness(self, spreading: Spreading) -> Values:
         """What a step of the occupancy through a face does to the curvature of a node of unit share [RT]."""

@@ -92,9 +92,8 @@ class Taken(NamedTuple):
 
 
 def advance(
-    rows: Callable[[Scalar, Vector], Vector],
+    answer: Callable[[Scalar, Vector, Vector], Vector],
     mass: Vector,
-    solve: Callable[[Vector], Vector],
     t: Scalar,
     y: Vector,
     h: Scalar,
@@ -103,15 +102,16 @@ def advance(
 ) -> Taken:
     """One step of length h.
 
-    rows(t, y) = f; mass: the diagonal of M; solve: with M/(h GAMMA) - df/dy at (t, y); by_time: df/dt there; stages:
-    how many are wanted, the first one alone is solve(f + h GAMMA by_time). They share one loop, and what it compiles;
-    only the sums over earlier stages are written out, each with no more terms than there are.
+    answer(t, y, more): what solves (M/(h GAMMA) - df/dy) k = f(t, y) + more, the matrix at the beginning; mass: the
+    diagonal of M; by_time: df/dt at the beginning; stages: how many are wanted, the first one alone is
+    answer(t, y, h GAMMA by_time). All share one loop, and what it compiles; only the sums over earlier stages are
+    written out, each with no more terms than there are.
     """
-    nodes, slopes = jnp.asarray(NODES), jnp.asarray(SLOPES)
+    nodes, slopes, weights = jnp.asarray(NODES), jnp.asarray(SLOPES) * h, mass / h
 
     def stage(i, carry):
         k, at, moved = carry
-        k = k.at[i].set(solve(rows(t + nodes[i] * h, at) + mass * moved / h + h * slopes[i] * by_time))
+        k = k.at[i].set(answer(t + nodes[i] * h, at, weights * moved + slopes[i] * by_time))
         at, moved = jax.lax.switch(i, [_following(i) for i in range(STAGES)], y, k)
         return k, at, moved
 

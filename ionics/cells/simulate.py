@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import equinox as eqx
@@ -24,6 +26,7 @@ Scalar = Float[Array, ""]
 
 FIRST = 1e-3  # s; the first time step that is tried
 TOLERANCE = 1e-3
+TOGETHER = 16  # cells
 
 
 class Instant(eqx.Module):
@@ -101,7 +104,7 @@ def _warming(task: Task) -> bool:
     own = task.temperature
     if not isinstance(own, Signal) or any(isinstance(a, Tracer) for a in (own.slope, own.amplitude)):
         return True
-    return bool(np.any(own.slope != 0) or np.any(own.amplitude != 0))
+    return bool(np.any(np.asarray(own.slope) != 0) or np.any(np.asarray(own.amplitude) != 0))
 
 
 def begin(start: Start) -> Instant:
@@ -140,15 +143,65 @@ def simulate(
 
 
 def simulate_many(
-    cells: Cell, steps: Sequence[Step] | Step, starts: Float[Array, "cell unknown"], *, rtol: float = TOLERANCE,
-    most: int = 500, count: int | None = None,
+    cells: Sequence[Cell] | Cell, steps: Sequence[Step] | Step, starts: Float[Array, "cell unknown"], *,
+    rtol: float = TOLERANCE, most: int = 500, together: int = TOGETHER,
 ) -> Course:  # fmt: skip
-    """One step for many cells side by side.
+    """One step for many cells side by side, whatever the result of each.
 
-    cells: leaves with a first axis of cells, or a single cell; steps: one for each, or one for all, alike in their
-    cutoffs; starts: their unknowns. The answer has a first axis of cells.
+    cells: alike but for their numbers, or one for all; steps: one for each, alike in their cutoffs, or one for all;
+    starts: their unknowns (`flatten(at_rest(...))`). The answer has a first axis of cells; `result`: which were done.
+    On a CPU they are worked off `together` at a time, which stay in its cache, in as many threads as it has cores,
+    those with the largest current first, so that what is followed together ends together.
     """
-    raise NotImplementedError
+    count = len(starts)
+    own, shared = _apart(cells, count)
+    one = cells if isinstance(cells, Cell) else cells[0]
+    protocol = Protocol((steps,) if isinstance(steps, Step) else tuple(steps))
+    each = tasks(one, protocol)
+    if len(each) not in (1, count):
+        raise ValueError(f"{len(each)} steps for {count} cells; valid: 1 or {count}")
+    task = jax.tree.map(lambda *a: jnp.stack(a), *(each if len(each) == count else each * count))
+    manner = Manner(most, False, any(_warming(own) for own in each))
+    size = count if jax.default_backend() != "cpu" else min(together, count)
+    order = (
+        np.argsort(-np.abs(np.asarray(task.signal.offset)), kind="stable") if hasattr(task.signal, "offset") else None
+    )
+    order = np.arange(count) if order is None else order
+    chunks = [order[k : k + size] for k in range(0, count, size)]
+    chunks = [np.append(chunk, np.repeat(chunk[-1:], size - len(chunk))) for chunk in chunks]
+    nothing, lengths, tolerance = jnp.zeros(size, int), jnp.full(size, FIRST), jnp.asarray(rtol, float)
+
+    def follow_some(chunk):
+        some = jax.tree.map(lambda a: a[chunk], (own, task, jnp.asarray(starts)))
+        found = marched(some[0], shared, some[1], some[2], nothing, lengths, tolerance, manner)
+        return jax.tree.map(np.asarray, found)
+
+    if len(chunks) > 1:
+        first = follow_some(chunks[0])  # compiled once
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            found = [first, *pool.map(follow_some, chunks[1:])]
+    else:
+        found = [follow_some(chunks[0])]
+    _, kept = np.unique(np.concatenate(chunks), return_index=True)  # in the order they were given
+    walk = jax.tree.map(lambda *a: jnp.asarray(np.concatenate(a)[kept]), *(one for one, _ in found))
+    rows = jax.tree.map(
+        lambda *a: jnp.asarray(np.concatenate(a, axis=1).swapaxes(0, 1)[kept]), *(one for _, one in found)
+    )
+    return Course(rows, Instant(walk.t, walk.x, walk.x[:, -3]), walk.event, walk.result, walk.counts)
+
+
+def _apart(cells: Sequence[Cell] | Cell, count: int) -> tuple[Cell, Cell]:
+    """Leaves in which cells differ, with a first axis, and those that all of them share."""
+    if isinstance(cells, Cell):
+        return jax.tree.map(lambda _: None, cells), cells
+    if len(cells) != count:
+        raise ValueError(f"{len(cells)} cells for {count} starts")
+    columns = list(zip(*(jax.tree.leaves(one) for one in cells), strict=True))
+    tree = jax.tree.structure(cells[0])
+    alike = [all(a is column[0] or np.array_equal(a, column[0]) for a in column) for column in columns]
+    own = [None if same else jnp.stack(column) for same, column in zip(alike, columns, strict=True)]
+    shared = [column[0] if same else None for same, column in zip(alike, columns, strict=True)]
+    return jax.tree.unflatten(tree, own), jax.tree.unflatten(tree, shared)
 
 
 def _rows(course: Course, task: Task, since: Instant, save, number: int):
@@ -161,17 +214,15 @@ def _rows(course: Course, task: Task, since: Instant, save, number: int):
     t = np.concatenate([[0.0], ends])
     first = np.asarray(course.rows.start)[:1] if len(ends) else np.asarray(course.end.x[-3:])[None]
     seen = np.concatenate([first, np.asarray(course.rows.end)[accepted]])
-    begun = np.asarray(since.x)[None] if course.rows.x.shape[1] else np.asarray(since.x)[None, :0]
-    x = np.concatenate([begun, np.asarray(course.rows.x)[accepted]])
-    if x.shape[1]:
-        x[0, -3:] = first[0]
+    x = np.asarray(course.rows.x)[accepted]
+    x = np.concatenate([x, np.asarray(course.end.x)[None, : x.shape[1]]])
     if len(ends):
         seen[-1] = np.asarray(course.end.x[-3:])
     if save is not None:
         wanted = np.asarray(save)
         wanted = wanted[(wanted > 0) & (wanted < t[-1])]
         some = np.asarray(course.at(jnp.asarray(wanted))) if len(wanted) else seen[:0]
-        near = np.searchsorted(t, wanted)
+        near = np.argmin(np.abs(t[:, None] - wanted), axis=0)  # where unknowns are kept, steps end at these times
         t, seen = np.concatenate([t[:1], wanted, t[-1:]]), np.concatenate([seen[:1], some, seen[-1:]])
         x = np.concatenate([x[:1], x[near], x[-1:]])
     warm = np.asarray(jax.vmap(task.temperature)(jnp.asarray(t)))

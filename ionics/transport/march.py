@@ -18,7 +18,7 @@ from ionics.constants import FARADAY, VACUUM_PERMITTIVITY
 from ionics.transport.balance import Flows, State, charge_number, flows, spacings
 from ionics.transport.batches import in_turns
 from ionics.transport.linear import Layout
-from ionics.transport.newton import OK, TOGETHER
+from ionics.transport.newton import MESSAGES, OK, TOGETHER
 from ionics.transport.protocol import FOREVER, Observed, Task
 from ionics.transport.stack import Stack
 from ionics.transport.tableau import METHODS
@@ -40,6 +40,14 @@ Scalar = Float[Array, ""]
 Mode = Literal["forward", "reverse"]
 
 TOO_MANY_STEPS, STEP_TOO_SMALL, CUTOFF_NOT_REACHED, NO_START = 10, 11, 12, 13
+MESSAGES.update(
+    {
+        TOO_MANY_STEPS: "a step of the protocol took more time steps than allowed",
+        STEP_TOO_SMALL: "the time step became too small: the problem has no solution beyond this time",
+        CUTOFF_NOT_REACHED: "a step without a duration never met its cutoff",
+        NO_START: "no state right after the beginning of a step was found: its drive contradicts the stack",
+    }
+)
 INSTANT = 1e-9  # of the fastest diffusion from node to node: a time in which nothing flows
 EVENT = 1e-9  # of a cutoff's level: how well it is met
 ALREADY = 1e-6  # the same where a step begins: it may begin where the one before it has met the same cutoff

@@ -29,18 +29,12 @@ from ionics.transport.stack import Stack
 from ionics.transport.tableau import METHODS
 from ionics.transport.timestep import Given, Point, balance, conserved, crossing, defect
 
-__all__ = ["Instant", "Trajectory", "consistent", "simulate", "terminal_current"]
+__all__ = [
+    "CUTOFF_NOT_REACHED", "NO_START", "STEP_TOO_SMALL", "TOO_MANY_STEPS",
+    "Instant", "Trajectory", "consistent", "simulate", "terminal_current",
+]  # fmt: skip
 
 Scalar = Float[Array, ""]
-
-MESSAGES.update(
-    {
-        TOO_MANY_STEPS: "a step of the protocol took more time steps than allowed",
-        STEP_TOO_SMALL: "the time step became too small: the problem has no solution beyond this time",
-        CUTOFF_NOT_REACHED: "a step without a duration never met its cutoff",
-        NO_START: "no state right after the beginning of a step was found: its drive contradicts the stack",
-    }
-)
 
 
 class Instant(eqx.Module):

@@ -51,14 +51,17 @@ def test_discharges_and_impedance_together_give_the_truth_within_the_errors(join
 
 def test_the_jacobian_is_that_of_differences(joint):
     problem, at = joint.posed.problem, jnp.asarray(joint.posed.unknowns.inner(joint.values))
-    tight = dataclasses.replace(problem, rtol=jnp.asarray(1e-6))
-    _, exact = linearised(tight, at)
+    tight = dataclasses.replace(problem, rtol=jnp.asarray(1e-6), coarse=jnp.asarray(1e-6))
+    (_, exact), (_, coarse) = linearised(tight, at), linearised(problem, at)
     for k in range(len(at)):
         step = 3e-3
         up, down = (linearised(tight, at.at[k].add(sign * step))[0] for sign in (1, -1))
         # between two time steps voltages are good to some microvolts: 1e-3 standard deviations of 300 numbers over 6e-3
         scale, rounding = float(jnp.linalg.norm(exact[:, k])), 1e-3 * np.sqrt(300) / (2 * step)
         assert float(jnp.linalg.norm((up - down) / (2 * step) - exact[:, k])) < 0.01 * scale + rounding, joint.names[k]
+        assert float(jnp.linalg.norm(coarse[:, k] - exact[:, k])) < 0.01 * scale, joint.names[
+            k
+        ]  # what is searched with
 
 
 def test_discharges_alone_know_a_radius_only_with_diffusivity_and_exchange_current(alone):

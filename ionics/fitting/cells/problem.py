@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ionics.fitting.cells.courses import RTOL, Discharges, Titrations
+from ionics.fitting.cells.courses import COARSE, RTOL, Discharges, Titrations
 from ionics.fitting.cells.groups import rescaled
 from ionics.fitting.cells.knots import Knot
 from ionics.fitting.cells.packing import Group, Packed, pack
@@ -42,6 +42,7 @@ class CellProblem(AbstractProblem):
     titrations: Titrations | None
     spectra: Spectra | None
     rtol: Float[Array, ""] = eqx.field(converter=lambda x: jnp.asarray(x, float), default=RTOL)
+    coarse: Float[Array, ""] = eqx.field(converter=lambda x: jnp.asarray(x, float), default=COARSE)
 
     @property
     def slow(self) -> bool:
@@ -66,24 +67,21 @@ class CellProblem(AbstractProblem):
             specimen = finger.put(specimen, value)
         return specimen
 
-    def misfit(self, unknowns: Float[Array, " unknown"]) -> Float[Array, " residual"]:
+    def misfit(self, unknowns: Float[Array, " unknown"], rtol: Float[Array, ""]) -> Float[Array, " residual"]:
         """Weighted residuals of the data."""
         specimen, parts = self.at(unknowns), []
         if self.discharges is not None:
-            parts.append(self.discharges.misfit(specimen, self.rtol))
+            parts.append(self.discharges.misfit(specimen, rtol))
         if self.titrations is not None:
-            parts.append(self.titrations.misfit(specimen, self.rtol))
+            parts.append(self.titrations.misfit(specimen, rtol))
         if self.spectra is not None:
             parts.append(self.spectra.misfit(specimen))
         return jnp.concatenate(parts)
 
     def linearised(self, unknowns: Float[Array, " unknown"]):
-        def both(at):
-            missed = self.misfit(at)
-            return missed, missed
-
-        slope, value = jax.jacfwd(both, has_aux=True)(unknowns)
-        value = jnp.concatenate([value, (unknowns - self.expected) * self.certainty])
+        """Residual and its Jacobian, whose time steps are coarser."""
+        slope = jax.jacfwd(lambda at: self.misfit(at, self.coarse))(unknowns)
+        value = jnp.concatenate([self.misfit(unknowns, self.rtol), (unknowns - self.expected) * self.certainty])
         return value, jnp.concatenate([slope, jnp.diag(self.certainty)])
 
 
