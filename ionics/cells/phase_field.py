@@ -139,7 +139,7 @@ class PhaseField(Nodes):
         return factors.pairs.turned
 
     def _both(self, factors: Factors, rhs):
-        """Occupancies and curvatures. What a piece holds only its rate changes, whatever rounding made of stiff rows."""
+        """Occupancies and curvatures. Only its rate changes what a piece holds, whatever rounding made of rows."""
         theta, curvature = pairs.solve(factors.pairs, jnp.stack([rhs, jnp.zeros_like(rhs)]))
         return jnp.stack([theta + (self.mean(rhs) / factors.rate - self.mean(theta)), curvature])
 

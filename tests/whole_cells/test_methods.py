@@ -29,7 +29,11 @@ def errors(h):
         t = n * h
         matrix = jnp.diag(mass) / (h * rodas.GAMMA) - jax.jacfwd(lambda y: rows(t, y))(y)
         by_time = jax.jvp(lambda t: rows(t, y), (t,), (jnp.ones_like(t),))[1]
-        taken = rodas.advance(rows, mass, lambda b: jnp.linalg.solve(matrix, b), t, y, h, by_time)
+
+        def answer(t, y, more):
+            return jnp.linalg.solve(matrix, rows(t, y) + more)
+
+        taken = rodas.advance(answer, mass, t, y, h, by_time)
         inside = rodas.between(y, taken.y, rodas.bend(taken.stages), 1 / 3)
         return taken.y, inside - exact(t + h / 3)
 
