@@ -1,17 +1,17 @@
 """Time and error of PyBaMM on composite electrodes with an electrolyte in which one ion moves.
 
-    python benchmarks/cells_pybamm.py [rates cells accuracy impedance] [--output FILE]
+    python benchmarks/cells_pybamm.py [accuracy impedance | serve] [--output FILE]
 
-rates: discharges at eight currents from C/10 to 5C, all with what is built once, one after another and as one list.
-cells: 1C discharges of 256 cells of other radius, thickness, diffusivity and exchange current, as inputs of one model.
+serve: answers `cells.py`, which asks for discharges at eight currents from C/10 to 5C, and for 1C discharges of many
+cells of other radius, thickness, diffusivity and exchange current, as inputs of one model.
 accuracy: time against error, over meshes, tolerances and forms of the model.
 impedance: 60 frequencies of one half cell, against the formula of a transmission line.
 
 Runs in an environment of its own, `pip install pybamm`; ionics is not needed. Prints JSON. The equations are those
-of Doyle, Fuller and Newman with transference number 1, so the salt stays where it is; cells are given in SI by `HALF`
-and `FULL`. PyBaMM at its fastest: inputs instead of rebuilding, only the voltage returned, no derivatives; with and
-without compiling by gcc, with and without the balance of salt, which does nothing here. What gcc made is kept within
-a part: only the first model of its kind has the time of compiling in its first solution.
+of Doyle, Fuller and Newman with transference number 1, so the salt stays where it is; cells are those of
+`cells_setup.py`. PyBaMM at its fastest: inputs instead of rebuilding, only the voltage returned, no derivatives; with
+and without compiling by gcc, with and without the balance of salt, which does nothing here. What gcc made is kept
+within a part: only the first model of its kind has the time of compiling in its first solution.
 """
 
 from __future__ import annotations
@@ -34,74 +34,13 @@ os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
 
 import numpy as np
 import pybamm
+from cells_setup import FRACTIONS, HALF, LONGEST, NMC, ONE_C, OPEN_CIRCUIT, RATES, varied
 
 Row = dict[str, object]
 FARADAY, GAS = 96485.33212, 8.31446261815324  # what PyBaMM uses
 REPEATS = 11
-RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
-ONE_C = 45.0  # A m-2 of the cells below
-LONGEST = 1.3  # of the time that 1C is called after; every discharge below ends at the voltage before
 VOLTAGE = ["Voltage [V]"]
 SALT = 1000.0  # mol m-3, of no consequence
-
-NMC = {
-    "thickness": 80e-6,
-    "active_fraction": 0.6,
-    "electrolyte_fraction": 0.3,
-    "electrolyte_conductivity": 0.2,  # S m-1 of the bulk; times fraction ** bruggeman in the electrode
-    "bruggeman": 1.5,
-    "electrode_conductivity": 1.0,  # S m-1, of the composite as it is
-    "radius": 3e-6,
-    "diffusivity": 1e-14,
-    "sites": 50000.0,  # mol m-3
-    "start": 0.25,
-    "exchange_current": 1.0,  # A m-2; "sqrt": at half filling, 2 i0 sqrt(x (1 - x))
-    "kinetics": "constant",
-    "capacitance": 0.2,  # F m-2 of surface, where the double layer is asked for
-    "open_circuit": "nmc",
-}
-GRAPHITE = NMC | {
-    "thickness": 120e-6,
-    "active_fraction": 0.55,
-    "electrolyte_fraction": 0.35,
-    "electrode_conductivity": 10.0,
-    "radius": 5e-6,
-    "diffusivity": 3e-14,
-    "sites": 31000.0,
-    "start": 0.83,
-    "open_circuit": "graphite",
-}
-LITHIUM = {"exchange_current": 10.0, "capacitance": 0.2}
-HALF = {
-    "temperature": 298.15,
-    "cutoff": 3.0,
-    "current": ONE_C,
-    "separator": {"thickness": 30e-6, "conductivity": 0.2},
-    "negative": LITHIUM,
-    "positive": NMC,
-}
-FULL = HALF | {"negative": GRAPHITE}
-
-
-def nmc(x, exp, tanh):
-    """Mohtat et al., J. Electrochem. Soc. 167 (2020) 110561, doi:10.1149/1945-7111/aba5d1 [V against Li]."""
-    poly = 4.3452 - 1.6518 * x + 1.6225 * x**2 - 2.0843 * x**3 + 3.5146 * x**4 - 2.2166 * x**5
-    return poly - 0.5623e-4 * exp(109.451 * x - 100.006)
-
-
-def graphite(x, exp, tanh):
-    """Chen et al., J. Electrochem. Soc. 167 (2020) 080534, doi:10.1149/1945-7111/ab9050 [V against Li]."""
-    return (
-        1.9793 * exp(-39.3631 * x)
-        + 0.2482
-        - 0.0909 * tanh(29.8538 * (x - 0.1234))
-        - 0.04478 * tanh(14.9159 * (x - 0.2769))
-        - 0.0205 * tanh(30.4444 * (x - 0.6103))
-    )
-
-
-OPEN_CIRCUIT = {"nmc": nmc, "graphite": graphite}
-
 
 # What PyBaMM is told
 
@@ -275,70 +214,24 @@ def spread(times: list[float], count: int = 1) -> Row:
 
 CURRENT = {"Current function [A]": "current"}
 REFERENCE = {"rtol": 1e-9, "atol": 1e-11, "depths": 80, "radii": 120, "fine": 3.0, "form": "algebraic", "outputs": None}
-FRACTIONS = np.array([0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])  # of a discharge, where voltages are compared
 
 
 def curve(solution, times) -> np.ndarray:
     return np.asarray(solution["Voltage [V]"](times))
 
 
-def errors(solutions, references) -> Row:
-    """The largest differences of voltages at FRACTIONS of the discharges that both reach, and of their durations."""
-    volts, lengths = [], []
-    for mine, other in zip(solutions, references, strict=True):
-        at = FRACTIONS * min(mine.t[-1], other.t[-1])
-        volts.append(1e3 * np.abs(curve(mine, at) - curve(other, at)))
-        lengths.append(abs(mine.t[-1] / other.t[-1] - 1))
-    start, rest = np.max(volts, axis=0)[0], np.max(volts, axis=0)[1:]
-    return {"error at 0.1 % of the time [mV]": start, "largest later [mV]": max(rest), "of the duration": max(lengths)}
+def errors(mine, other) -> Row:
+    """The largest differences of voltages at FRACTIONS of a discharge, and of its duration."""
+    at = FRACTIONS * min(mine.t[-1], other.t[-1])
+    volts = 1e3 * np.abs(curve(mine, at) - curve(other, at))
+    return {
+        "error at 0.1 % of the time [mV]": volts[0],
+        "largest later [mV]": max(volts[1:]),
+        "of the duration": abs(mine.t[-1] / other.t[-1] - 1),
+    }
 
 
-# Questions
-
-CONFIGURATIONS = {
-    "default": {"salt": True},
-    "no salt": {},
-    "no salt, gcc": {"gcc": True},
-    "default, rtol 1e-6": {"salt": True, "rtol": 1e-6, "atol": 1e-8},
-    "no salt, gcc, rtol 1e-6": {"gcc": True, "rtol": 1e-6, "atol": 1e-8},
-    "default, rtol 1e-8": {"salt": True, "rtol": 1e-8, "atol": 1e-10},
-    "no salt, gcc, rtol 1e-8": {"gcc": True, "rtol": 1e-8, "atol": 1e-10},
-}
-
-
-def rates(_) -> list[Row]:
-    """Eight discharges of the half cell: one after another on one core, and as one list of inputs on two."""
-    currents = [{"current": rate * ONE_C} for rate in RATES]
-    longest = 3600 * LONGEST / min(RATES)
-    exact = Built(HALF, CURRENT, **REFERENCE).discharge(currents, longest)
-    rows, questions, built = [], {}, {}
-    for name, how in CONFIGURATIONS.items():
-        for threads in (1, 2):
-
-            def first():
-                one = Built(HALF, CURRENT, threads=threads, **how)
-                return one, one.discharge(currents, longest)
-
-            (one, _), took = once(first)
-            label = f"{name}, threads {threads}"
-            built[label] = one, took
-            questions[label] = lambda one=one: one.discharge(currents, longest)
-            if threads == 1:
-                questions[f"{name}, one by one"] = lambda one=one: [
-                    one.discharge(own, 3600 * LONGEST / rate) for own, rate in zip(currents, RATES, strict=True)
-                ]
-    times = in_turn(questions)
-    for label, all_ in times.items():
-        name, how = label.rsplit(", ", 1)
-        row: Row = {"model": name, "how": how, "discharges": len(RATES)} | spread(all_)
-        if label in built:
-            one, took = built[label]
-            plain = Built(HALF, CURRENT, outputs=None, **{k: v for k, v in CONFIGURATIONS[name].items() if k != "gcc"})
-            row |= {"built and first solved [s]": took, "unknowns": one.unknowns}
-            row |= errors(plain.discharge(currents, longest), exact)
-        rows.append(row)
-    return rows
-
+# Questions of another process
 
 LENGTHS = {"Positive electrode thickness [m]": "thickness", "Positive particle radius [m]": "radius"}
 VARIED = CURRENT | {
@@ -350,24 +243,31 @@ ABSORBED = VARIED | {
     "Positive electrode porosity": "electrolyte_fraction",
     "Positive electrode conductivity [S.m-1]": "electrode_conductivity",
 }
-
-
 GRADED = {"depths": 10, "radii": 20, "fine": 2.0}
+# With a porosity as input the other form has an error of first order. At rtol 1e-4 and 20 x 20 nodes the integrator
+# gives up on one of 256 in this form, hence no such make.
+DROP = {"form": "algebraic", "gcc": True}
+MAKES = {  # of each set, by name: inputs, and how it is built
+    "rates": {
+        "default": (CURRENT, {"salt": True}),
+        "without salt, compiled": (CURRENT, {"gcc": True}),
+        "exact": (CURRENT, REFERENCE),
+    },
+    "cells": {
+        "default": (VARIED | LENGTHS, {"symbolic": True, "salt": True}),
+        "without salt, compiled": (VARIED | LENGTHS, {"symbolic": True, "gcc": True}),
+        "without salt, compiled, 10 x 20 graded nodes": (ABSORBED, DROP | GRADED),
+        "exact": (ABSORBED, REFERENCE | {"depths": 60, "radii": 80}),
+    },
+}
 
 
-def varied(count: int) -> list[dict[str, float]]:
-    """Cells within a factor of 4 around `NMC` (thickness: 2), each at its own 1C."""
-    u = np.random.default_rng(0).uniform(-1, 1, (count, 4))
-    return [
-        {
-            "thickness": (thickness := NMC["thickness"] * 2 ** (0.5 * a)),
-            "radius": NMC["radius"] * 2**b,
-            "diffusivity": NMC["diffusivity"] * 2**c,
-            "exchange_current": NMC["exchange_current"] * 2**d,
-            "current": ONE_C * thickness / NMC["thickness"],
-        }
-        for a, b, c, d in u.tolist()
-    ]
+def given(which: str, inputs: dict, count: int) -> tuple[list[dict[str, float]], float]:
+    """What a set asks of the solver, and for how long at most."""
+    if which == "rates":
+        return [{"current": rate * ONE_C} for rate in RATES], 3600 * LONGEST / min(RATES)
+    own = varied(count)
+    return [absorbed(one) for one in own] if inputs is ABSORBED else own, 3600 * LONGEST
 
 
 def absorbed(cell: dict[str, float]) -> dict[str, float]:
@@ -383,46 +283,41 @@ def absorbed(cell: dict[str, float]) -> dict[str, float]:
     }
 
 
-def cells(arguments) -> list[Row]:
-    """256 half cells that differ: lengths as inputs by symbolic meshes, and absorbed in other inputs."""
-    given = varied(arguments.cells)
-    scaled = [absorbed(one) for one in given]
-    exact = Built(HALF, ABSORBED, **REFERENCE | {"depths": 60, "radii": 80}).discharge(scaled[: arguments.checked])
-    rows, questions, about = [], {}, {}
-    tight = {"rtol": 1e-6, "atol": 1e-8}
-    # With a porosity as input the other form has an error of first order. At rtol 1e-4 and 20 x 20 nodes the
-    # integrator gives up on one of the 256 in this form, hence no such row.
-    drop = {"form": "algebraic", "gcc": True}
-    makes = {
-        "symbolic meshes, default": (VARIED | LENGTHS, given, {"symbolic": True, "salt": True}),
-        "symbolic meshes, no salt, gcc": (VARIED | LENGTHS, given, {"symbolic": True, "gcc": True}),
-        "lengths absorbed, no salt, gcc, 10 x 20 graded": (ABSORBED, scaled, drop | GRADED),
-        "symbolic meshes, default, rtol 1e-6": (VARIED | LENGTHS, given, {"symbolic": True, "salt": True} | tight),
-        "symbolic meshes, no salt, gcc, rtol 1e-6": (VARIED | LENGTHS, given, {"symbolic": True, "gcc": True} | tight),
-        "lengths absorbed, no salt, gcc, rtol 1e-6": (ABSORBED, scaled, drop | tight),
-        "lengths absorbed, no salt, gcc, 10 x 20 graded, rtol 1e-6": (ABSORBED, scaled, drop | GRADED | tight),
-    }
-    for name, (inputs, own, how) in makes.items():
-        plain = Built(HALF, inputs, outputs=None, **how | {"gcc": False})
-        wrong = errors(plain.discharge(own[: arguments.checked]), exact)
-        for threads in (1, 2):
-
-            def first():
-                one = Built(HALF, inputs, threads=threads, **how)
-                return one, one.discharge(own[:1])
-
-            (one, _), took = once(first)
-            questions[name, threads] = lambda one=one, own=own: one.discharge(own)
-            about[name, threads] = {"built and first solved [s]": took, "unknowns": one.unknowns} | wrong
-    times = in_turn(questions, repeats=5)
-    for (name, threads), all_ in times.items():
-        row = {"model": name, "threads": threads, "cells": len(given), "all, median [s]": statistics.median(all_)}
-        rows.append(row | {f"{key[:-5]} a cell [ms]": t for key, t in spread(all_, len(given)).items()})
-        rows[-1] |= about[name, threads]
-    return rows
+def serve() -> None:
+    """Answer lines of JSON: {set, make, threads, count} with the time it took [s], with the first time [s] of a make
+    once more by itself; with `times` [s] for each discharge, or `ends`, without timing by voltages or ends instead.
+    """
+    built = {}
+    for line in sys.stdin:
+        asked = json.loads(line)
+        inputs, how = MAKES[asked["set"]][asked["make"]]
+        own, longest = given(asked["set"], inputs, asked["count"])
+        if "times" in asked or asked.get("ends"):
+            one = Built(HALF, inputs, **how | {"outputs": None, "gcc": False, "threads": 2})
+            found = one.discharge(own, longest)
+            answer = {"ends": [float(solution.t[-1]) for solution in found]}
+            if "times" in asked:
+                pairs = zip(found, asked["times"], strict=True)
+                answer["volts"] = [curve(solution, np.array(times)).tolist() for solution, times in pairs]
+        else:
+            key, first = (asked["set"], asked["make"], asked["threads"]), {}
+            if key not in built:
+                (built[key], _), took = once(lambda: first_solved(inputs, how, asked["threads"], own[:1], longest))
+                first = {"first": took, "unknowns": built[key].unknowns}
+            one = built[key]
+            answer = {"seconds": once(lambda: one.discharge(own, longest))[1], **first}
+        print(json.dumps(answer), flush=True)
 
 
-def accuracy(_) -> list[Row]:
+def first_solved(inputs, how, threads, own, longest) -> tuple[Built, object]:
+    one = Built(HALF, inputs, threads=threads, **how)
+    return one, one.discharge(own, longest)
+
+
+# Questions of its own
+
+
+def accuracy() -> list[Row]:
     """1C and 5C: what an error costs, over meshes and tolerances; no salt, gcc."""
     rows, questions, about = [], {}, {}
     for rate in (1.0, 5.0):
@@ -433,7 +328,7 @@ def accuracy(_) -> list[Row]:
                 for rtol in (1e-4, 1e-6):
                     how = {"depths": depths, "radii": radii, "fine": fine, "form": form}
                     how |= {"rtol": rtol, "atol": 1e-2 * rtol}
-                    wrong = errors([Built(HALF, CURRENT, outputs=None, **how).discharge(own, longest)], [exact])
+                    wrong = errors(Built(HALF, CURRENT, outputs=None, **how).discharge(own, longest), exact)
                     one = Built(HALF, CURRENT, gcc=True, **how)
                     one.discharge(own, longest)
                     key = len(questions)
@@ -447,7 +342,7 @@ def accuracy(_) -> list[Row]:
 MESHES = [(5, 10, 2.0), (10, 10, 2.0), (10, 20, 2.0), (20, 20, 0.0), (20, 20, 2.0), (40, 40, 2.0)]  # nodes, grading
 
 
-def impedance(_) -> list[Row]:
+def impedance() -> list[Row]:
     """60 frequencies of the half cell with its double layers, at the start."""
     frequency, rows = np.logspace(5, -4, 60), []
     exact = line(HALF, frequency)
@@ -494,7 +389,7 @@ def line(cell: dict, frequency) -> np.ndarray:
     return metal + separator + one["thickness"] / (ions + electrons) * (1 + shape)
 
 
-PARTS = {"rates": rates, "cells": cells, "accuracy": accuracy, "impedance": impedance}
+PARTS = {"accuracy": accuracy, "impedance": impedance}
 
 
 def processor() -> str:
@@ -507,18 +402,19 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--cells", type=int, default=256, help="in `cells`")
-    parser.add_argument("--checked", type=int, default=16, help="of them compared with a fine mesh")
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}, all by default; or serve")
     parser.add_argument("--output", type=Path, help="a file for the JSON, besides printing it")
     arguments = parser.parse_args()
     pybamm.set_logging_level("ERROR")
+    if arguments.parts == ["serve"]:
+        serve()
+        return
     report = {}
     for name in arguments.parts or PARTS:
         before = os.getloadavg()[0]
         with tempfile.TemporaryDirectory() as folder:  # of what gcc made, so that first solutions are first
             os.environ["PYBAMM_CASADI_AOT_CACHE"] = folder
-            rows = PARTS[name](arguments)
+            rows = PARTS[name]()
         report[name] = {
             "what": PARTS[name].__doc__,
             "rows": rows,

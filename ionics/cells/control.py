@@ -28,7 +28,7 @@ TURNS = 200  # corrections
 CONVERGED, ENDED = 1e-12, 1e-6  # last correction; the same where rounding ends the corrections, in RT/F
 SAFETY, LEAST, MOST = 0.9, 0.2, 6.0
 SHORTEST = 1e-13  # of the time passed, or s
-HALVINGS = 45
+CLOSER, MARGIN = 12, 1e-9  # rounds; of a bracket, how far within its ends a cutoff is sought
 
 
 class Walk(NamedTuple):
@@ -62,11 +62,10 @@ class Attempt(NamedTuple):
     h: Scalar
     last: Flag  # it reaches the end of the step of the protocol
     y: Vector  # unknowns at its end
-    error: Scalar  # of them; not finite if any is not
+    wrong: Scalar  # their error; of a step of no length the size of the correction; not finite if anything is not
     bend: Float[Array, "3 3"]  # of the dense output of what is measured
     slope: Vector  # dx/dt at its end
     turn: Vector  # of a step of no length: the correction
-    size: Scalar  # of the correction
 
 
 def observed(x: Vector) -> Observed:
@@ -117,7 +116,7 @@ def judged(task: Task, walk: Walk, tried: Attempt, rtol: Scalar) -> Walk:
     accepted = found.counts[0] > walk.counts[0]
     begins = ~walk.begun & ~walk.finished
     ahead = jnp.where(accepted, found.t - fixed[2].t, 0.0)
-    damped = jnp.minimum(1.0, LONGEST_TURN / fixed[2].size)
+    damped = jnp.minimum(1.0, LONGEST_TURN / fixed[2].wrong)
     x = jnp.where(accepted, tried.y + jax.lax.stop_gradient(tried.slope) * ahead, walk.x)
     x = jnp.where(begins, walk.x + damped * tried.turn, x)
     return found._replace(x=x)
@@ -125,11 +124,10 @@ def judged(task: Task, walk: Walk, tried: Attempt, rtol: Scalar) -> Walk:
 
 def _turned(task: Task, walk: Walk, tried: Attempt) -> Walk:
     """After a correction of what follows at once."""
-    size, turns = tried.size, walk.turns + 1
-    x = walk.x + tried.turn
+    size, turns, x = tried.wrong, walk.turns + 1, walk.x + tried.turn
     stalled = (size < ENDED) & (size > 0.5 * walk.correction)
     good = (size <= CONVERGED) | stalled
-    failed = ~jnp.all(jnp.isfinite(x)) | ~good & (turns >= TURNS)
+    failed = ~jnp.isfinite(size) | ~good & (turns >= TURNS)
     exceeded, which = _worst(task, x)
     met = good & (exceeded >= -ALREADY)
     going = ~walk.finished
@@ -147,7 +145,7 @@ def _turned(task: Task, walk: Walk, tried: Attempt) -> Walk:
 
 def _stepped(task: Task, walk: Walk, tried: Attempt, rtol: Scalar) -> Walk:
     """After a time step."""
-    h, error, seeking = tried.h, tried.error / rtol, walk.low >= 0
+    h, error, seeking = tried.h, tried.wrong / rtol, walk.low >= 0
     failed = ~jnp.isfinite(error)
     good, going = ~failed & (error <= 1.0), ~walk.finished
     seen = tried.y[-MEASURED:]
@@ -166,12 +164,10 @@ def _stepped(task: Task, walk: Walk, tried: Attempt, rtol: Scalar) -> Walk:
     low, high = jnp.where(below, h, jnp.maximum(walk.low, 0.0)), jnp.where(below, walk.high, h)
     lower = jnp.where(below, worst, jnp.where(seeking, walk.below, walk.exceeded))
     upper = jnp.where(below, walk.above, worst)
-    sought = _crossing(task, start, seen, tried.bend, low / h, high / h, which) * h
     width = high - low
     secant = high - upper * width / (upper - lower)
-    margin = 1e-9 * width
-    sought = jnp.where((sought > low + margin) & (sought < high - margin), sought, secant)
-    sought = jnp.clip(sought, low + margin, high - margin)
+    sought = _crossing(task, start, seen, tried.bend, (low / h, high / h, secant / h), which) * h
+    sought = jnp.clip(sought, low + MARGIN * width, high - MARGIN * width)
 
     error = jnp.maximum(error, 1e-12)
     trend = (h / walk.taken) * (walk.error / error) ** (1 / rodas.ORDER)  # of the step with the same error as this one
@@ -218,17 +214,17 @@ def _speeds(task: Task, tried: Attempt, start, which) -> tuple[Scalar, Scalar]:
     return speed(end, end - start - jnp.sum(bend, axis=0)), speed(start, end - start + bend[0])
 
 
-def _crossing(task: Task, start, end, bend, low, high, which) -> Scalar:
-    """Where, as a share of the step, its dense output meets a cutoff."""
+def _crossing(task: Task, start, end, bend, ends, which) -> Scalar:
+    """Where, as a share of the step, its dense output meets a cutoff: Newton's method between two ends and a guess."""
 
     def exceeded(share):
-        return task.exceeded(observed(rodas.between(start, end, bend, share)))[which] if task.levels.size else -1.0
+        return task.exceeded(observed(rodas.between(start, end, bend, share)))[which] if task.levels.size else 0 * share
 
-    def halve(_, ends):
-        low, high = ends
-        middle = 0.5 * (low + high)
-        past = exceeded(middle) >= 0
-        return jnp.where(past, low, middle), jnp.where(past, middle, high)
+    def closer(_, found):
+        low, high, share = found
+        value, slope = jax.jvp(exceeded, (share,), (jnp.ones_like(share),))
+        low, high = jnp.where(value < 0, share, low), jnp.where(value < 0, high, share)
+        newton = share - value / slope
+        return low, high, jnp.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
 
-    low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, high))
-    return 0.5 * (low + high)
+    return jax.lax.fori_loop(0, CLOSER, closer, ends)[2]

@@ -52,6 +52,10 @@ class Inward(eqx.Module):
     def uniform(self, theta: Values) -> Values:
         """Unknowns of a piece with the same occupancy everywhere; a new first axis."""
 
+    def resting(self, theta: Values, spreading: Spreading) -> Values:
+        """Unknowns of a piece that holds so much and is left alone."""
+        return self.uniform(theta)
+
     @abc.abstractmethod
     def surface(self, w: Values) -> Values:
         """Occupancy at the surface."""
@@ -238,8 +242,7 @@ class Modes(Inward):
         return jnp.zeros((self.unknowns, *jnp.shape(theta))).at[0].set(theta)
 
     def surface(self, w):
-        # a sum and no product of matrices: of many cells side by side it needs no other order in memory
-        return jnp.sum(self.shapes[-1].reshape(-1, *(1,) * (jnp.ndim(w) - 1)) * w, axis=0)
+        return jnp.tensordot(self.shapes[-1], w, 1)
 
     def mean(self, w):
         return w[0]
@@ -258,11 +261,15 @@ class Modes(Inward):
     def eliminated(self, slopes, rate):
         decay, column = slopes
         inverse = 1 / (rate + decay)
-        return (inverse, column), (self.surface(inverse * column),)
+        seen = self.shapes[-1][:, None] * inverse[:, :, 0]
+        return (inverse, column, seen), (self.surface(inverse * column),)
 
     def substituted(self, factors, rhs, rate):
-        inverse, column = factors
+        inverse, column, _ = factors
         return inverse * (rhs if rate is None else rhs + column * rate)
+
+    def substituted_seen(self, factors, rhs):
+        return (jnp.einsum("us,usd->sd", factors[2], rhs),)
 
 
 class Voids(Inward):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Int
+from jaxtyping import Array, Bool, Inexact, Int
 
 from ionics.cells import tridiagonal
 from ionics.cells.balance import Inside, State, face_resistances
@@ -102,7 +102,7 @@ class ElectrodeFactors(NamedTuple):
 
     members: tuple[MemberFactors, ...]
     weights: tuple[Values, ...]  # of each member's rates in the current taken up, size 1
-    depth: tridiagonal.Factors
+    depth: tridiagonal.Inverse
     per_current: Values  # d drop per current, depth
     potential_by_drop: Values
     potential_by_current: Values
@@ -149,6 +149,17 @@ def separates(cell: Cell) -> bool:
     return any(one.inside.separates for side in (cell.negative, cell.positive) for one in side.members)
 
 
+def possible(cell: Cell, state: State) -> Bool[Array, ""]:
+    """Whether nothing that separates holds less than nothing or more than its sites, where its mu has no value."""
+    found = jnp.asarray(True)
+    for electrode, own in ((cell.negative, state.negative), (cell.positive, state.positive)):
+        for member, w in zip(electrode.members, own.filling, strict=True):
+            if member.inside.separates:
+                theta = member.inside.profile(w)
+                found &= jnp.all((theta > 0) & (theta < 1))
+    return found
+
+
 def eliminated(electrode: Electrode, slopes: ElectrodeSlopes, rate: Values, temperature) -> ElectrodeFactors:
     """An electrode, eliminated down to its current."""
     members, weights, shares = [], [], electrode.shares
@@ -163,9 +174,9 @@ def eliminated(electrode: Electrode, slopes: ElectrodeSlopes, rate: Values, temp
     g, nothing = slopes.conductance, jnp.zeros(1)
     diagonal = diagonal + jnp.concatenate([nothing, g]) + jnp.concatenate([g, nothing])
     lower, upper = jnp.concatenate([nothing, -g]), jnp.concatenate([-g, nothing])
-    depth = tridiagonal.factorise(lower.astype(diagonal.dtype), diagonal, upper.astype(diagonal.dtype))
+    depth = tridiagonal.inverted(lower.astype(diagonal.dtype), diagonal, upper.astype(diagonal.dtype))
     everywhere = jnp.concatenate([jnp.ones(1), slopes.share, nothing])
-    per_current = tridiagonal.solve(depth, jnp.diff(everywhere).astype(diagonal.dtype))
+    per_current = depth.matrix @ jnp.diff(everywhere).astype(diagonal.dtype)
     by_drop = jax.grad(lambda drop: _potential(electrode, slopes, drop, 0.0, temperature))(jnp.zeros_like(shares))
     own = jax.grad(lambda current: _potential(electrode, slopes, jnp.zeros_like(shares), current, temperature))(0.0)
     return ElectrodeFactors(
@@ -200,7 +211,7 @@ def _substituted(electrode: Electrode, factors: ElectrodeFactors, rhs: Inside):
         seen = member.inside.substituted_seen(own.inside, rhs.filling[k])
         rates.append(-own.pivot * (rhs.rate[k] + along(own.law_by_seen, seen)))
         taken = taken + factors.shares * jnp.sum(factors.weights[k] * rates[-1], axis=0)
-    drop = tridiagonal.solve(factors.depth, taken)
+    drop = factors.depth.matrix @ taken
     return factors.potential_by_drop @ drop, drop, rates, rhs.filling
 
 

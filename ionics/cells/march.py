@@ -19,7 +19,8 @@ from ionics.cells import linear, rodas
 from ionics.cells.balance import flatten, mass, rows, scales, unflatten
 from ionics.cells.cell import Cell
 from ionics.cells.control import MEASURED, Attempt, Walk, first, judged, length, observed
-from ionics.transport.march import TOO_MANY_STEPS
+from ionics.cells.endings import SURFACE, narrowest
+from ionics.transport.march import STEP_TOO_SMALL, TOO_MANY_STEPS
 from ionics.transport.protocol import Task
 
 Scalar = Float[Array, ""]
@@ -91,6 +92,7 @@ def march(
 
     walk, rows, _ = jax.lax.while_loop(going, body, (walk, rows, jnp.zeros((), int)))
     walk = walk._replace(result=jnp.where(walk.finished, walk.result, TOO_MANY_STEPS))
+    walk = walk._replace(result=side_by_side(_told)(own, tasks, walk))
     return jax.vmap(_landed)(tasks, walk), rows
 
 
@@ -124,19 +126,34 @@ def _tried(cell: Cell, task: Task, walk: Walk, stages: Scalar, manner: Manner) -
         return flatten(jax.lax.custom_linear_solve(matrix, rhs, lambda _, b: linear.solve(warm, factors, b)))
 
     taken = rodas.advance(answer, flatten(weights), walk.t, walk.x, h, by_time(walk.t), stages)
-    measure = scales(cell, state)
-    error = jnp.max(jnp.abs(taken.error) / measure)
+    wrong = jnp.max(jnp.abs(jnp.where(walk.begun, taken.error, taken.stages[0])) / scales(cell, state))
+    if linear.separates(cell):
+        damped = (linear.growing(warm, factors) > 0) | _damped(cell, task, end, taken.y, rate)
+        wrong = jnp.where(walk.begun & (damped | ~linear.possible(cell, unflatten(cell, taken.y))), jnp.nan, wrong)
     return Attempt(
-        end,
-        h,
-        last,
-        taken.y,
-        jnp.where(jnp.all(jnp.isfinite(taken.y)), error, jnp.nan),
-        rodas.bend(taken.stages[:, -MEASURED:]),
-        rodas.ending(taken, walk.x, h),
-        taken.stages[0],
-        jnp.max(jnp.abs(taken.stages[0]) / measure),
+        t=end,
+        h=h,
+        last=last,
+        y=taken.y,
+        wrong=wrong,
+        bend=rodas.bend(taken.stages[:, -MEASURED:]),
+        slope=rodas.ending(taken, walk.x, h),
+        turn=taken.stages[0],
     )
+
+
+def _damped(cell: Cell, task: Task, t: Scalar, x: Vector, rate: Scalar) -> Bool[Array, ""]:
+    """Whether something grows faster there than steps of 1 / rate see: they damp it, and stay where nothing can."""
+    warm, drive, x, rate = jax.lax.stop_gradient((task.at(cell, t), task.drive(t), x, rate))
+    factors = linear.factorise(warm, linear.linearise(warm, unflatten(warm, x), drive), rate)
+    return linear.growing(warm, factors) > 0
+
+
+def _told(cell: Cell, task: Task, walk: Walk) -> Int[Array, ""]:
+    """The result, with the surface that has run full or empty where that is why there was no way on."""
+    member, full = narrowest(cell, unflatten(cell, walk.x))
+    ran_out = ((walk.result == STEP_TOO_SMALL) | (walk.result == TOO_MANY_STEPS)) & (member >= 0)
+    return jnp.where(ran_out, SURFACE + 2 * member + full, walk.result)
 
 
 def _landed(task: Task, walk: Walk) -> Walk:

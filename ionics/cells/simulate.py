@@ -17,10 +17,11 @@ from jaxtyping import Array, Float, Int
 from ionics.cells import rodas
 from ionics.cells.balance import State, flatten, unflatten
 from ionics.cells.cell import Cell
+from ionics.cells.endings import message, words
 from ionics.cells.march import Manner, Row, marched
 from ionics.transport.equilibrium import NotConverged
-from ionics.transport.newton import MESSAGES, OK
-from ionics.transport.protocol import Protocol, Signal, Step, Task, tasks
+from ionics.transport.newton import OK
+from ionics.transport.protocol import Protocol, Signal, Step, Task, alike, tasks
 
 Scalar = Float[Array, ""]
 
@@ -52,12 +53,13 @@ class Run(eqx.Module):
     result: Int[Array, ""]
     steps: Int[Array, ""]  # time steps accepted
     rejected: Int[Array, ""]
+    surfaces: tuple[str, ...] = eqx.field(static=True, default=())  # words for results of full and empty ones
 
     corrections: ClassVar[int] = 0  # the method makes none
 
     def message(self) -> str:
         """The result in words."""
-        return MESSAGES[int(self.result)]
+        return message(int(self.result), self.surfaces)
 
 
 class Course(eqx.Module):
@@ -134,7 +136,7 @@ def simulate(
         instant = Instant(instant.time + course.end.time, course.end.x, instant.charge + course.end.charge)
         if int(course.result) != OK:
             break
-    run = _joined(parts, instant)
+    run = _joined(parts, instant, words(cell))
     if throw and int(run.result) != OK:
         raise NotConverged(
             f"{run.message()} (step {len(parts)} of the protocol, {float(instant.time):g} s after the start)"
@@ -155,38 +157,31 @@ def simulate_many(
     """
     count = len(starts)
     own, shared = _apart(cells, count)
-    one = cells if isinstance(cells, Cell) else cells[0]
-    protocol = Protocol((steps,) if isinstance(steps, Step) else tuple(steps))
-    each = tasks(one, protocol)
-    if len(each) not in (1, count):
-        raise ValueError(f"{len(each)} steps for {count} cells; valid: 1 or {count}")
-    task = jax.tree.map(lambda *a: jnp.stack(a), *(each if len(each) == count else each * count))
-    manner = Manner(most, False, any(_warming(own) for own in each))
+    steps = [steps] if isinstance(steps, Step) else steps
+    if len(steps) not in (1, count):
+        raise ValueError(f"{len(steps)} steps for {count} cells; valid: 1 or {count}")
+    task = alike(cells if isinstance(cells, Cell) else cells[0], steps)
+    manner = Manner(most, False, _warming(task))
+    task, x = jax.tree.map(lambda a: np.broadcast_to(a, (count, *a.shape[1:])), (task, starts))
     size = count if jax.default_backend() != "cpu" else min(together, count)
-    order = (
-        np.argsort(-np.abs(np.asarray(task.signal.offset)), kind="stable") if hasattr(task.signal, "offset") else None
-    )
-    order = np.arange(count) if order is None else order
+    offset = getattr(task.signal, "offset", np.zeros(count))
+    order = np.argsort(-np.abs(offset), kind="stable")
     chunks = [order[k : k + size] for k in range(0, count, size)]
-    chunks = [np.append(chunk, np.repeat(chunk[-1:], size - len(chunk))) for chunk in chunks]
     nothing, lengths, tolerance = jnp.zeros(size, int), jnp.full(size, FIRST), jnp.asarray(rtol, float)
 
     def follow_some(chunk):
-        some = jax.tree.map(lambda a: a[chunk], (own, task, jnp.asarray(starts)))
-        found = marched(some[0], shared, some[1], some[2], nothing, lengths, tolerance, manner)
-        return jax.tree.map(np.asarray, found)
+        full = np.append(chunk, np.repeat(chunk[-1:], size - len(chunk)))
+        some = jax.tree.map(lambda a: a[full], (own, task, x))
+        walk, rows = marched(some[0], shared, some[1], some[2], nothing, lengths, tolerance, manner)
+        rows = jax.tree.map(lambda a: np.asarray(a).swapaxes(0, 1), rows)
+        return jax.tree.map(lambda a: np.asarray(a)[: len(chunk)], (walk, rows))
 
+    found = [follow_some(chunks[0])]  # compiled once
     if len(chunks) > 1:
-        first = follow_some(chunks[0])  # compiled once
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            found = [first, *pool.map(follow_some, chunks[1:])]
-    else:
-        found = [follow_some(chunks[0])]
-    _, kept = np.unique(np.concatenate(chunks), return_index=True)  # in the order they were given
-    walk = jax.tree.map(lambda *a: jnp.asarray(np.concatenate(a)[kept]), *(one for one, _ in found))
-    rows = jax.tree.map(
-        lambda *a: jnp.asarray(np.concatenate(a, axis=1).swapaxes(0, 1)[kept]), *(one for _, one in found)
-    )
+            found += pool.map(follow_some, chunks[1:])
+    place = np.argsort(order)  # in the order they were given
+    walk, rows = jax.tree.map(lambda *a: jnp.asarray(np.concatenate(a)[place]), *found)
     return Course(rows, Instant(walk.t, walk.x, walk.x[:, -3]), walk.event, walk.result, walk.counts)
 
 
@@ -196,11 +191,13 @@ def _apart(cells: Sequence[Cell] | Cell, count: int) -> tuple[Cell, Cell]:
         return jax.tree.map(lambda _: None, cells), cells
     if len(cells) != count:
         raise ValueError(f"{len(cells)} cells for {count} starts")
-    columns = list(zip(*(jax.tree.leaves(one) for one in cells), strict=True))
+    own, shared = [], []
+    for column in zip(*(jax.tree.leaves(one) for one in cells), strict=True):
+        many = None if all(a is column[0] for a in column) else np.stack(column)
+        differ = many is not None and bool(np.any(many != many[0]))
+        own.append(many if differ else None)
+        shared.append(None if differ else column[0])
     tree = jax.tree.structure(cells[0])
-    alike = [all(a is column[0] or np.array_equal(a, column[0]) for a in column) for column in columns]
-    own = [None if same else jnp.stack(column) for same, column in zip(alike, columns, strict=True)]
-    shared = [column[0] if same else None for same, column in zip(alike, columns, strict=True)]
     return jax.tree.unflatten(tree, own), jax.tree.unflatten(tree, shared)
 
 
@@ -233,7 +230,7 @@ def _rows(course: Course, task: Task, since: Instant, save, number: int):
     return columns, course
 
 
-def _joined(parts, end: Instant) -> Run:
+def _joined(parts, end: Instant, surfaces: tuple[str, ...]) -> Run:
     columns = {key: jnp.asarray(np.concatenate([own[key] for own, _ in parts])) for key in parts[0][0]}
     courses = [course for _, course in parts]
     counts = sum((course.counts for course in courses), jnp.zeros(2, int))
@@ -244,6 +241,7 @@ def _joined(parts, end: Instant) -> Run:
         result=courses[-1].result,
         steps=counts[0],
         rejected=counts[1],
+        surfaces=surfaces,
     )
 
 

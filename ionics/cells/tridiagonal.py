@@ -49,6 +49,19 @@ def solve(factors: Factors, rhs: Rows) -> Rows:
     return rhs * factors.inverse
 
 
+class Inverse(NamedTuple):
+    """Of a single matrix; a product with it is one operation, however many rows."""
+
+    matrix: Inexact[Array, "row row"]
+    negative: Int[Array, ""]  # as of the factors
+
+
+def inverted(lower: Rows, diagonal: Rows, upper: Rows) -> Inverse:
+    """For a short system that is solved many times: it pays up to some hundred rows."""
+    factors = factorise(lower[:, None], diagonal[:, None], upper[:, None])
+    return Inverse(solve(factors, jnp.eye(len(diagonal), dtype=diagonal.dtype)), factors.negative[0])
+
+
 def _from_above(rows: Rows, reach: int, beyond: float = 0.0) -> Rows:
     """Row k holds what stood in k - reach."""
     return jnp.concatenate([jnp.full_like(rows[:reach], beyond), rows[:-reach]])

@@ -273,6 +273,22 @@ def tasks(stack: Driven, protocol: Protocol) -> list[Task]:
     return [_task(stack, step, species, most, times) for step in protocol.steps]
 
 
+def alike(stack: Driven, steps: Sequence[Step]) -> Task:
+    """Steps that differ in nothing but their numbers, as one task with a first axis.
+
+    Raises ValueError where they differ in what they hold, in their cutoffs or in how many times they save at.
+    """
+    first, *others = steps
+    shapes = [jax.tree.map(np.shape, step) for step in steps]
+    if any(shape != shapes[0] for shape in shapes) or any(
+        jax.tree.structure(one) != jax.tree.structure(first) for one in others
+    ):
+        raise ValueError("steps side by side must hold the same, and be alike in their cutoffs and times to save at")
+    species, many = [s.name for s in stack.species], jax.tree.map(lambda *a: np.stack(a), *steps)
+    count = _wanted(first).shape[0]
+    return jax.vmap(lambda step: _task(stack, step, species, len(first.cutoffs), count))(many)
+
+
 def _wanted(step: Step) -> Float[Array, " time"]:
     """Times at which a time step has to end: those to save at, and corners."""
     signals = [step.signal] if step.temperature is None else [step.signal, step.temperature]

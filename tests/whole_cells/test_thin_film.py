@@ -11,7 +11,7 @@ from ionics.cells import losses
 from ionics.cells.balance import at_rest
 from ionics.cells.impedance import impedance
 from ionics.cells.inward import Modes
-from ionics.cells.simulate import begin, follow, simulate, states
+from ionics.cells.simulate import begin, follow, simulate, simulate_many, states
 from ionics.constants import FARADAY
 from ionics.transport.balance import Current
 from ionics.transport.protocol import Cutoff, Protocol, Step, tasks
@@ -216,3 +216,30 @@ def test_impedance_of_a_film_is_that_of_reference_a10(reference):
         np.testing.assert_allclose(found.parts.sum(0), found.z, rtol=1e-13)
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.02)
     assert errors[1] < 4e-4  # 40 shells
+
+
+@pytest.mark.parametrize(
+    ("current", "word", "way"), [(CAPACITY / 3600, "full", "falls"), (-CAPACITY / 3600, "empty", "rises")]
+)
+def test_a_surface_that_runs_out_is_named(current, word, way):
+    """No cutoff stops it: the voltage follows the logarithm without end."""
+    cell = thin_film()
+    step = Step(
+        Current(current),
+        1e5,
+        cutoffs=(Cutoff.voltage(-50.0 if word == "full" else 50.0, "below" if word == "full" else "above"),),
+    )
+    run = simulate(cell, step, at_rest(cell, {"film": 0.5, "lithium": 0.0}), throw=False)
+    assert run.message() == f"the surface of film is {word}: the voltage {way} without end"
+    ahead = FILM["thickness"] ** 2 / (3 * FILM["diffusivity"])  # s: by so much the surface is ahead of the mean
+    assert float(run.end.time) == pytest.approx(1800.0 - ahead, rel=1e-5)
+
+
+def test_steps_side_by_side_must_be_alike():
+    cell = thin_film()
+    steps = [Step(Current(1.0), 1.0), Step(Current(1.0), 1.0, cutoffs=(VOLTAGE,))]
+    starts = jnp.stack([begin(at_rest(cell, {"film": 0.5, "lithium": 0.0})).x] * 2)
+    with pytest.raises(ValueError, match="alike in their cutoffs"):
+        simulate_many(cell, steps, starts)
+    with pytest.raises(ValueError, match="3 steps for 2 cells; valid: 1 or 2"):
+        simulate_many(cell, steps[:1] * 3, starts)
