@@ -198,10 +198,8 @@ def _article(element: str) -> str:
 def _fit_verdict(ds) -> list[str]:
     text = str(ds.attrs["message"])
     starts = f"{ds.attrs['starts_at_best']} of {ds.sizes['start']} starts found this optimum"
-    sentences = [
-        f"{text[:1].upper()}{text[1:]}.",
-        f"Reduced chi-squared {float(ds.reduced_chi_squared):.4g}; {starts}.",
-    ]
+    size = f"Reduced chi-squared {float(ds.reduced_chi_squared):.4g}; " if "reduced_chi_squared" in ds else ""
+    sentences = [f"{text[:1].upper()}{text[1:]}.", f"{size}{starts}."]
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["undetermined"])]
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["limits"])]
     sentences += [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs.get("elsewhere", "[]"))]

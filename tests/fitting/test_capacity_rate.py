@@ -9,7 +9,10 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import f
 
+import ionics
+from ionics import summary
 from ionics.comparison import compare
+from ionics.config.errors import ConfigError
 from ionics.fitting.files.rates import read_rate_table
 from ionics.fitting.files.sheets import sheets
 from ionics.fitting.files.source import open_source
@@ -321,6 +324,36 @@ def test_a_text_file_of_rates_is_read_with_its_unit(tmp_path):
     path.write_text("C-rate;Capacity (bananas)\n0.1;55\n")
     with pytest.raises(DataError, match=r"no line has columns 'C-rate' and .* units of capacity: mah/g, .* uah/cm2"):
         read_rate_table(path)
+
+
+CONFIG = """
+title: How fast is this cathode?
+fit:
+  model: capacity-rate
+  data: cathode.csv
+  capacity_rate: {law: tian}
+"""
+
+
+def test_a_file_names_table_law_and_curve(tmp_path):
+    """From YAML to words: errors of the capacities are not known, so the misfit is their size and no chi-squared."""
+    capacity = noisy("tian", 140.0, 1800.0, 0.8, noise=1.0, seed=4)
+    lines = [f"{rate},{own}" for rate, own in zip(RATE, capacity, strict=True)]
+    (tmp_path / "cathode.csv").write_text("\n".join(["C-rate,Capacity (mAh/g)", *lines]) + "\n")
+    (tmp_path / "cathode.yaml").write_text(CONFIG)
+    ds = ionics.load(tmp_path / "cathode.yaml").fit()
+    assert ds.attrs["label"] == "cathode"
+    assert float(ds["value"].sel(parameter="tau")) == pytest.approx(1800.0, abs=5 * float(ds.standard_error[1]))
+    told = " ".join(summary.verdict(ds))
+    assert "largest capacity" in told
+    assert "chi-squared" not in told
+    for change, message in (
+        ("law: tina", r"cathode.yaml:6: fit.capacity_rate.law: got tina; unknown law; did you mean tian\?"),
+        ("curve: anode", r"cathode.yaml:6: fit.capacity_rate.curve: got anode; no such curve; .*cathode"),
+    ):
+        (tmp_path / "cathode.yaml").write_text(CONFIG.replace("law: tian", change))
+        with pytest.raises(ConfigError, match=message):
+            ionics.load(tmp_path / "cathode.yaml").fit()
 
 
 # ---- the result

@@ -14,7 +14,7 @@ from ionics.cells.inward import Modes
 from ionics.cells.simulate import begin, follow, simulate, simulate_many, states
 from ionics.constants import FARADAY
 from ionics.transport.balance import Current
-from ionics.transport.protocol import Cutoff, Protocol, Step, tasks
+from ionics.transport.protocol import Cutoff, Protocol, Step, Table, tasks
 from tests.whole_cells.build import (
     ANODE,
     CATHODE,
@@ -243,3 +243,16 @@ def test_steps_side_by_side_must_be_alike():
         simulate_many(cell, steps, starts)
     with pytest.raises(ValueError, match="3 steps for 2 cells; valid: 1 or 2"):
         simulate_many(cell, steps[:1] * 3, starts)
+
+
+def test_a_profile_of_current_is_met_at_each_of_its_points():
+    """Straight lines: the charge is their integral."""
+    cell, scale = thin_film(), CAPACITY / 3600
+    times, currents = np.array([0.0, 10.0, 11.0, 40.0, 40.5, 90.0]), scale * np.array([0.0, 1.0, -2.0, -2.0, 3.0, 0.5])
+    step = Step(Current(0.0), 90.0, signal=Table(times, currents))
+    run = simulate(cell, step, at_rest(cell, {"film": 0.5, "lithium": 0.0}), rtol=1e-6)
+    rows = np.searchsorted(np.asarray(run.t), times)
+    np.testing.assert_allclose(np.asarray(run.t)[rows], times, rtol=1e-14)
+    np.testing.assert_allclose(np.asarray(run.current)[rows], currents, atol=1e-12 * scale)
+    passed = np.append(0.0, np.cumsum(0.5 * np.diff(times) * (currents[1:] + currents[:-1])))
+    np.testing.assert_allclose(np.asarray(run.charge)[rows], passed, atol=1e-11 * CAPACITY)

@@ -52,7 +52,10 @@ def read_rate_table(path: str | Path) -> list[RateCurve]:
     for name, rows in sheets(source) if is_workbook(source) else _text(source):
         names.append(name)
         place = f"{path}, sheet {name}" if name else f"{path}"
-        curves += [replace(one, source=str(path)) for one in _curves(place, name, rows)]
+        curves += [
+            replace(one, source=str(path), label=one.label or name or Path(path).stem)
+            for one in _curves(place, name, rows)
+        ]
     if not curves:
         where = f"sheet ({', '.join(names)})" if any(names) else "line"
         raise DataError(

@@ -46,10 +46,13 @@ def _estimates(fit: RateFit) -> dict:
         "correlation": _described(two, fit.correlation, "1", "correlation of the logarithms"),
         "covariance": _described(two, fit.covariance, "", "covariance of the parameters"),
         "chi_squared": _described((), fit.chi_squared, "1", "sum of squared weighted residuals"),
-        "reduced_chi_squared": _described((), fit.chi_squared / fit.dof, "1", "chi-squared per degree of freedom"),
         "relative_rmse": _described((), fit.relative_rmse, "1", "RMSE over the largest capacity"),
         "start_cost": _described("start", fit.start_costs, "1", "chi-squared each start ended with"),
     }
+    if fit.weighting == "sigma":  # else the misfit says how large the errors are
+        found["reduced_chi_squared"] = _described(
+            (), fit.chi_squared / fit.dof, "1", "chi-squared per degree of freedom"
+        )
     for name, value in fit.criteria.items():
         found[name.lower()] = _described((), value, "1", f"information criterion {name}")
     return found
