@@ -215,7 +215,10 @@ def _speeds(task: Task, tried: Attempt, start, which) -> tuple[Scalar, Scalar]:
 
 
 def _crossing(task: Task, start, end, bend, ends, which) -> Scalar:
-    """Where, as a share of the step, its dense output meets a cutoff: Newton's method between two ends and a guess."""
+    """Where, as a share of the step, its dense output meets a cutoff: Newton's method between two ends and a guess.
+
+    The guess, where it meets none between them: they are of other attempts, each with a dense output of its own.
+    """
 
     def exceeded(share):
         return task.exceeded(observed(rodas.between(start, end, bend, share)))[which] if task.levels.size else 0 * share
@@ -227,4 +230,6 @@ def _crossing(task: Task, start, end, bend, ends, which) -> Scalar:
         newton = share - value / slope
         return low, high, jnp.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
 
-    return jax.lax.fori_loop(0, CLOSER, closer, ends)[2]
+    low, high, guess = ends
+    meets = (exceeded(low) < 0) & (exceeded(high) > 0)
+    return jnp.where(meets, jax.lax.fori_loop(0, CLOSER, closer, ends)[2], guess)

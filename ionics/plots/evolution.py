@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import xarray as xr
 
@@ -28,6 +30,7 @@ PROTOCOL, VOLTAGE, LOSSES, SWEEP, SURFACE = (8.4, 5.0), (7.0, 4.4), (9.4, 5.8), 
 MILLIAMPERE_HOURS = 1 / 36000.0  # mAh cm^-2 in C m^-2
 CM2 = 1e-4  # m2
 LABELLED = 9  # steps, at most, that are told apart by colour
+MOST_LABELS = 12  # of curves in a legend
 SEEN = 9  # snapshots that are drawn
 LEAST = 0.01  # of the largest loss: smaller ones are drawn together
 FACES = ("contact", "junction")
@@ -102,16 +105,20 @@ def plot_voltage(ds: xr.Dataset, ax=None):
             ax.plot(abs(charge - charge[0]) * factor, rest, "--", color=OTHERS, linewidth=1.2, label="open circuit")
         ax.legend(frameon=False, fontsize=9)
     else:
-        names = list(dict.fromkeys(str(ds.step_name.values[n]) for n in steps))
+        names = Counter(str(ds.step_name.values[n]) for n in steps)
         several = len(steps) > len(names) or len(names) > LABELLED
+        numbered = several and len(steps) <= MOST_LABELS
         for k, n in enumerate(steps):
             own, name = of == n, str(ds.step_name.values[n])
             shade = by_time(k / max(len(steps) - 1, 1)) if several else _apart(k)
             style = "-" if ds.step_charge.values[n] > 0 else "--"
             passed = abs(charge[own] - charge[own][0]) * factor
-            label = f"{k + 1}: {name}" if several and len(steps) <= 12 else None if several else name
+            again = names.pop(name, 0)  # said where the name comes first
+            label = (
+                f"{k + 1}: {name}" if numbered else f"{name}, {again} times" if again > 1 else name if again else None
+            )
             ax.plot(passed, voltage[own], style, color=shade, linewidth=1.8, label=label)
-        if ax.get_legend_handles_labels()[1]:
+        if len(ax.get_legend_handles_labels()[1]) <= MOST_LABELS:
             legend_outside(ax)
     ax.set_xlabel(f"charge passed ({unit})")
     ax.set_ylabel("voltage (V)")

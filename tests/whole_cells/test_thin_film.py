@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from ionics.cells import losses
 from ionics.cells.balance import at_rest
+from ionics.cells.control import _crossing
 from ionics.cells.impedance import impedance
 from ionics.cells.inward import Modes
 from ionics.cells.simulate import begin, follow, simulate, simulate_many, states
@@ -256,3 +257,14 @@ def test_a_profile_of_current_is_met_at_each_of_its_points():
     np.testing.assert_allclose(np.asarray(run.current)[rows], currents, atol=1e-12 * scale)
     passed = np.append(0.0, np.cumsum(0.5 * np.diff(times) * (currents[1:] + currents[:-1])))
     np.testing.assert_allclose(np.asarray(run.charge)[rows], passed, atol=1e-11 * CAPACITY)
+
+
+def test_a_crossing_is_sought_only_where_an_attempt_has_one():
+    """Else two attempts, each with a dense output that crosses beyond the other, are repeated for ever."""
+    cell = thin_film()
+    (task,) = tasks(cell, Protocol((Step(Current(1.0), cutoffs=(Cutoff.voltage(3.0, "below"),)),)))
+    start, end = jnp.asarray([0.0, 1.0, 4.0]), jnp.asarray([1.0, 1.0, 2.0])  # a straight line: 3 V half way
+    crossing = jax.jit(lambda ends: _crossing(task, start, end, jnp.zeros((3, 3)), ends, 0))
+    assert float(crossing((0.0, 1.0, 0.9))) == pytest.approx(0.5, abs=1e-12)
+    assert float(crossing((0.6, 0.7, 0.65))) == 0.65
+    assert float(crossing((0.3, 0.4, 0.35))) == 0.35
