@@ -228,7 +228,7 @@ def _crossing(task: Task, start, end, bend, ends, which) -> Scalar:
         value, slope = jax.jvp(exceeded, (share,), (jnp.ones_like(share),))
         low, high = jnp.where(value < 0, share, low), jnp.where(value < 0, high, share)
         newton = share - value / slope
-        return low, high, jnp.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+        return low, high, jnp.where((newton >= low) & (newton <= high), newton, 0.5 * (low + high))
 
     low, high, guess = ends
     meets = (exceeded(low) < 0) & (exceeded(high) > 0)
