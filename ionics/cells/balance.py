@@ -136,8 +136,9 @@ def scales(cell: Cell, like: State) -> Vector:
 
 
 def at_rest(cell: Cell, filled: dict[str, float] | dict[str, Scalar]) -> State:
-    """Nothing flows and every member is uniform at its occupancy, by its name. One electrode in balance: if an
-    electrode holds several members, their open-circuit potentials should agree (see `balanced`).
+    """Nothing flows and every member is as it rests at its occupancy, by its name: uniform, or in two phases. One
+    electrode in balance: if an electrode holds several members, their open-circuit potentials should agree (see
+    `balanced`).
     """
     sides = []
     for electrode in (cell.negative, cell.positive):
@@ -145,9 +146,13 @@ def at_rest(cell: Cell, filled: dict[str, float] | dict[str, Scalar]) -> State:
         for one in electrode.members:
             size = (one.area.shape[0], electrode.nodes)
             occupancy = jnp.asarray(filled.get(one.name, 0.0), float)
-            theta.append(one.inside.uniform(jnp.full(size, occupancy)))
+            spreading = one.spreading(cell.temperature)
+            theta.append(one.inside.resting(jnp.full(size, occupancy), spreading))
             rate.append(jnp.zeros(size))
             level = one.open_circuit(occupancy, cell.temperature)
+            if one.inside.separates:
+                surface, *curvature = one.inside.seen(theta[-1], spreading)
+                level = one.outside(surface, cell.temperature, *curvature)[0][0, 0]
         sides.append(Inside(tuple(theta), tuple(rate), jnp.full(electrode.nodes, level)))
     zero = jnp.zeros(())
     return State(*sides, zero, zero, sides[1].drop[0] - sides[0].drop[0])

@@ -22,7 +22,7 @@ from ionics.kinetics.film import NoFilm, Passive
 from ionics.kinetics.rates import RateLaw
 from ionics.laws import Constant, Law, array
 from ionics.transport.stack import Carrier, Material, bulk_conductivity
-from ionics.transport.statistics import Filling
+from ionics.transport.statistics import Filling, RegularSolution
 
 Scalar = Float[Array, ""]
 Values = Float[Array, "..."]
@@ -104,6 +104,14 @@ class Particle(eqx.Module):
         """At an occupancy, against Li/Li+ [V]."""
         return self.outside(theta, temperature)[0]
 
+    def settled(self, theta: Values, temperature: Scalar) -> Values:
+        """The same of much material that holds so much on average and is left alone: in two phases that of both."""
+        own = self.carrier.statistics
+        if self.inside.separates and isinstance(own, RegularSolution):
+            low = own.binodal(temperature)
+            theta = jnp.where((theta > low) & (theta < 1 - low), low, theta)
+        return self.open_circuit(theta, temperature)
+
 
 class Metal(eqx.Module):
     """Lithium, or an alloy on a plateau: it gives and takes without changing its potential.
@@ -142,6 +150,9 @@ class Metal(eqx.Module):
 
     def open_circuit(self, theta, temperature):
         return jnp.zeros_like(theta) + self.potential(temperature)
+
+    def settled(self, theta, temperature):
+        return self.open_circuit(theta, temperature)
 
 
 Member = Particle | Metal

@@ -57,6 +57,7 @@ def history(cell: Cell, x: Rows, temperature: Float[np.ndarray, " row"] | Float[
     Diffusion is the open-circuit potential of a surface against that of its own particle's mean; unevenness that of
     a particle's mean against the electrode's, over depth, sizes and members. The electrode's is that of each member's
     mean occupancy; of several members the mean, weighted with their capacities. A metal counts only where it is alone.
+    Where phases separate, the open-circuit potential of a mean between them is that of both.
     """
     x, temperature = np.asarray(x), np.asarray(temperature)
     rows, found = len(temperature), []
@@ -107,7 +108,7 @@ def _of_electrode(electrode: Electrode, inside, current, temperature) -> tuple[l
     taken = split(found, weights, jnp.zeros_like(found.charging))
     pairs = list(zip(electrode.members, inside.filling, strict=True))
     means = [member.inside.mean(filling) for member, filling in pairs]
-    own = [one.open_circuit(mean, temperature) for one, mean in zip(electrode.members, means, strict=True)]
+    own = [one.settled(mean, temperature) for one, mean in zip(electrode.members, means, strict=True)]
     of_means = sum(jnp.sum(weight * each) for weight, each in zip(weights, own, strict=True))
     together = _together(electrode, means, temperature)
     parts = kept(electrode, taken._replace(surface=taken.surface - of_means))
@@ -137,7 +138,7 @@ def _together(electrode: Electrode, means: list, temperature: Scalar) -> Scalar:
     for member, mean in zip(electrode.members, means, strict=True):
         if isinstance(member, Particle):
             volume = member.volume[:, None] * electrode.shares
-            levels.append(member.open_circuit(jnp.sum(volume * mean) / jnp.sum(volume), temperature))
+            levels.append(member.settled(jnp.sum(volume * mean) / jnp.sum(volume), temperature))
             capacities.append(member.carrier.sites * jnp.sum(volume))
         else:
             levels.append(jnp.mean(member.open_circuit(mean, temperature)))

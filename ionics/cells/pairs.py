@@ -8,46 +8,60 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int
 
-Counts = Int[Array, "..."]
 Blocks = Inexact[Array, "2 2 node *side"]
 Counts = Int[Array, " *rest"]
+Reach = Int[Array, ""]
 Rows = Inexact[Array, "2 node *side"]
 
 
 class Factors(NamedTuple):
     """What the rounds do to a right-hand side."""
 
-    before: tuple[Blocks, ...]  # weight of the row that far above, one for each round
-    after: tuple[Blocks, ...]  # and below
+    before: Inexact[Array, "round 2 2 node *side"]  # weight of the row that far above
+    after: Inexact[Array, "round 2 2 node *side"]  # and below
     inverse: Blocks  # of what is left of the diagonal
-    turned: Int[Array, " *side"]  # pivots of negative determinant, counted with the sign of their upper right entry
+    turned: Counts  # pivots of negative determinant, counted with the sign of their upper right entry
 
 
 def factorise(lower: Blocks, diagonal: Blocks, upper: Blocks) -> Factors:
     """lower[..., k] couples node k to k-1, upper[..., k] to k+1; lower[..., 0] and upper[..., -1] must be zero."""
-    before, after, reach, turned = [], [], 1, 0
-    while reach < diagonal.shape[2]:
-        turned += jnp.sum(_turned(diagonal[:, :, reach :: 2 * reach]), axis=0)
+    row = jnp.arange(diagonal.shape[2]).reshape(-1, *(1 for _ in diagonal.shape[3:]))
+
+    def halved(rows, reach):
+        lower, diagonal, upper = rows
+        eliminated = row % (2 * reach) == reach
+        turned = jnp.sum(jnp.where(eliminated, _turned(diagonal), 0), axis=0)
         inverse = inverted(diagonal)
         above, below = -product(lower, from_above(inverse, reach)), -product(upper, from_below(inverse, reach))
         diagonal = diagonal + product(above, from_above(upper, reach)) + product(below, from_below(lower, reach))
         lower, upper = product(above, from_above(lower, reach)), product(below, from_below(upper, reach))
-        before.append(above)
-        after.append(below)
-        reach *= 2
-    return Factors(tuple(before), tuple(after), inverted(diagonal), turned + _turned(diagonal[:, :, 0]))
+        return (lower, diagonal, upper), (above, below, turned)
+
+    (_, diagonal, _), (before, after, turned) = jax.lax.scan(
+        halved, (lower, diagonal, upper), _reaches(diagonal.shape[2])
+    )
+    return Factors(before, after, inverted(diagonal), jnp.sum(turned, axis=0) + _turned(diagonal[:, :, 0]))
 
 
 def solve(factors: Factors, rhs: Rows) -> Rows:
     """x of the system."""
-    reach, b = 1, rhs[:, None]
-    for above, below in zip(factors.before, factors.after, strict=True):
-        b = b + product(above, from_above(b, reach)) + product(below, from_below(b, reach))
-        reach *= 2
+
+    def reduced(b, turn):
+        above, below, reach = turn
+        return b + product(above, from_above(b, reach)) + product(below, from_below(b, reach)), None
+
+    b = rhs[:, None].astype(jnp.result_type(rhs, factors.inverse))
+    b, _ = jax.lax.scan(reduced, b, (factors.before, factors.after, _reaches(rhs.shape[1])))
     return product(factors.inverse, b)[:, 0]
+
+
+def _reaches(count: int) -> Int[Array, " round"]:
+    """How far the rows that meet are apart, round for round: 1, 2, 4 ... One loop over them compiles fast."""
+    return 2 ** jnp.arange((count - 1).bit_length())
 
 
 def product(a: Inexact[Array, "2 2 *rest"], b: Inexact[Array, "2 many *rest"]) -> Inexact[Array, "2 many *rest"]:
@@ -70,11 +84,13 @@ def _turned(a: Blocks) -> Counts:
     return jnp.where(jnp.real(determinant(a)) < 0, jnp.sign(jnp.real(a[0, 1])), 0.0).astype(int)
 
 
-def from_above(a: Inexact[Array, "row many node *side"], reach: int) -> Inexact[Array, "row many node *side"]:
+def from_above(a: Inexact[Array, "row many node *side"], reach: Reach) -> Inexact[Array, "row many node *side"]:
     """Node k holds what stood in k - reach; zero beyond the end."""
-    return jnp.concatenate([jnp.zeros_like(a[:, :, :reach]), a[:, :, :-reach]], axis=2)
+    count = a.shape[2]
+    return jax.lax.dynamic_slice_in_dim(jnp.concatenate([jnp.zeros_like(a), a], axis=2), count - reach, count, axis=2)
 
 
-def from_below(a: Inexact[Array, "row many node *side"], reach: int) -> Inexact[Array, "row many node *side"]:
+def from_below(a: Inexact[Array, "row many node *side"], reach: Reach) -> Inexact[Array, "row many node *side"]:
     """Node k holds what stood in k + reach; zero beyond the end."""
-    return jnp.concatenate([a[:, :, reach:], jnp.zeros_like(a[:, :, :reach])], axis=2)
+    count = a.shape[2]
+    return jax.lax.dynamic_slice_in_dim(jnp.concatenate([a, jnp.zeros_like(a)], axis=2), reach, count, axis=2)

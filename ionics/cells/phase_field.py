@@ -22,9 +22,10 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Bool, Float, Inexact
 
 from ionics.cells import pairs
 from ionics.cells.inward import Nodes, Scalar, Spreading, Unknowns, Values, each, filling
@@ -38,6 +39,17 @@ STEPS = 4  # over the width of a boundary: its passage of the nodes is then seen
 FEWEST = 15  # of a piece that stays uniform
 
 
+def boundary_width(carrier: Carrier, gradient_energy: float, temperature: float) -> float:
+    """Of the boundary between the phases of a regular solution [m]; infinite where there is one phase.
+
+    gradient_energy [J m-1]; temperature [K].
+    """
+    if not isinstance(carrier.statistics, RegularSolution):
+        return np.inf
+    _, width = carrier.statistics.phase_boundary(carrier.sites, gradient_energy, temperature)
+    return float(width) if np.isfinite(width) else np.inf
+
+
 def even(
     radius: float, carrier: Carrier, gradient_energy: float, temperature: float, steps: float = STEPS
 ) -> Float[Array, " face"]:
@@ -45,12 +57,12 @@ def even(
 
     radius: of the largest piece [m]; gradient_energy [J m-1]; temperature [K].
     """
-    count = FEWEST
-    if isinstance(carrier.statistics, RegularSolution):
-        _, width = carrier.statistics.phase_boundary(carrier.sites, gradient_energy, temperature)
-        if np.isfinite(width):
-            count = max(FEWEST, int(np.ceil(steps * radius / float(width))))
+    count = max(FEWEST, int(np.ceil(steps * radius / boundary_width(carrier, gradient_energy, temperature))))
     return jnp.full(count, 1 / count)
+
+
+LONGEST = {1: np.pi, 2: 3.831705970207512, 3: 4.493409457909064}  # wave in a piece of radius 1: of cos, J0, sin x / x
+HALVINGS = 50
 
 
 class Slopes(NamedTuple):
@@ -61,14 +73,6 @@ class Slopes(NamedTuple):
     rise: Values  # by the rise of the curvature
     stiffness: Values  # of the curvature by the steps of the occupancy, face
     column: Values  # of the growth of the outermost node by the rate
-
-
-class Factors(NamedTuple):
-    """Of (rate - slope)."""
-
-    pairs: pairs.Factors  # of occupancies and curvatures
-    column: Values
-    rate: Inexact[Array, ""]
 
 
 class Faces(NamedTuple):
@@ -99,6 +103,41 @@ class PhaseField(Nodes):
     def seen(self, w, spreading):
         return w[-1], self._stiffness(spreading)[-1] * (w[-1] - w[-2]) / self.shares[-1]
 
+    def resting(self, theta, spreading):
+        """Uniform where that lasts, else in two phases: a core of the poor one, as filling leaves it.
+
+        The boundary has its width and lies where the piece then holds its lithium. It settles within microseconds to
+        milliseconds; the derivative by theta is that of its place.
+        """
+        own = spreading.carrier.statistics
+        if not isinstance(own, RegularSolution):
+            return self.uniform(theta)
+        low, width = own.binodal(spreading.temperature), self._width(own, spreading)
+        r, fixed = self.positions[:, None, None], jax.lax.stop_gradient((low, 4 * spreading.size / width, theta))
+
+        def profile(place):
+            return fixed[0] + (1 - 2 * fixed[0]) * jax.nn.sigmoid(fixed[1] * (r - place))
+
+        def halve(_, ends):
+            middle = 0.5 * (ends[0] + ends[1])
+            over = self.mean(profile(middle)) > fixed[2]
+            return jnp.where(over, middle, ends[0]), jnp.where(over, ends[1], middle)
+
+        ends = jnp.full_like(theta, -1.0), jnp.full_like(theta, 2.0)
+        place = jax.lax.stop_gradient(jax.lax.fori_loop(0, HALVINGS, halve, ends)[0])
+        (slope,) = each(lambda place: self.mean(profile(place)), place)
+        place = place - (self.mean(profile(place)) - theta) / slope
+        return jnp.where(self._lasts(theta, spreading), self.uniform(theta), profile(place))
+
+    def _width(self, statistics: RegularSolution, spreading: Spreading) -> Scalar:
+        _, width = statistics.phase_boundary(spreading.carrier.sites, self.gradient_energy, spreading.temperature)
+        return jnp.where(jnp.isfinite(width), width, 1.0)
+
+    def _lasts(self, theta: Values, spreading: Spreading) -> Bool[Array, "size depth"]:
+        """Whether no wave grows in a uniform closed piece."""
+        (slope,) = each(lambda theta: filling(spreading.carrier, theta, spreading.temperature).chemical, theta)
+        return slope + LONGEST[self.dimension] ** 2 * self._steepness(spreading) > 0
+
     def growth(self, w, rate, spreading):
         curvature = self._curvature(w, self._stiffness(spreading))
         flux = self._driven(w[:-1], w[1:], jnp.diff(curvature, axis=0), spreading)
@@ -123,30 +162,33 @@ class PhaseField(Nodes):
             rate - right.inner + left.outer, -rise.inner - rise.outer, -pull.inner - pull.outer, one, rate
         )
         upper = _blocks(right.outer, rise.outer, pull.outer, none, rate)
-        factors = Factors(pairs.factorise(lower, diagonal, upper), slopes.column, jnp.asarray(rate))
-        unit = jnp.zeros(diagonal.shape[1:], diagonal.dtype)[0].at[-1].set(slopes.column)
-        return factors, tuple(self._both(factors, unit)[:, -1])
+        factors = pairs.factorise(lower, diagonal, upper)
+        unit = jnp.zeros(diagonal.shape[1:], diagonal.dtype).at[0, -1].set(slopes.column)
+        return (factors, slopes.column), tuple(pairs.solve(factors, unit)[:, -1])
 
     def substituted(self, factors, rhs, rate):
-        return self._both(factors, rhs if rate is None else rhs.at[-1].add(factors.column * rate))[0]
+        own, column = factors
+        return self._both(own, rhs if rate is None else rhs.at[-1].add(column * rate))[0]
 
     def substituted_seen(self, factors, rhs):
-        return tuple(self._both(factors, rhs)[:, -1])
+        return tuple(self._both(factors[0], rhs)[:, -1])
 
     def growing(self, factors):
         # [[stiffness, -1], [-1, -mobility / rate]] in potentials is symmetric: as many eigenvalues of either sign
         # where nothing grows; of a pivot with two negative ones mobility is positive, of one with two positive negative
-        return factors.pairs.turned
+        return factors[0].turned
 
-    def _both(self, factors: Factors, rhs):
-        """Occupancies and curvatures. Only its rate changes what a piece holds, whatever rounding made of rows."""
-        theta, curvature = pairs.solve(factors.pairs, jnp.stack([rhs, jnp.zeros_like(rhs)]))
-        return jnp.stack([theta + (self.mean(rhs) / factors.rate - self.mean(theta)), curvature])
+    def _both(self, factors, rhs):
+        """Occupancies and curvatures."""
+        return pairs.solve(factors, jnp.stack([rhs, jnp.zeros_like(rhs)]))
 
     def _stiffness(self, spreading: Spreading) -> Values:
         """What a step of the occupancy through a face does to the curvature of a node of unit share [RT]."""
-        scale = GAS * spreading.temperature * spreading.carrier.sites * spreading.size**2
-        return self.gradient_energy / scale * self.weights
+        return self._steepness(spreading) * self.weights
+
+    def _steepness(self, spreading: Spreading) -> Float[Array, "size 1"]:
+        """kappa over c_s RT radius^2."""
+        return self.gradient_energy / (GAS * spreading.temperature * spreading.carrier.sites * spreading.size**2)
 
     def _curvature(self, w: Values, stiffness: Values) -> Values:
         """-(kappa / c_s) laplacian(theta) at the nodes [RT], without a gradient at both ends."""

@@ -18,6 +18,7 @@ from ionics.config.quantities import (
     Conductivity,
     Diffusivity,
     FilledFraction,
+    GradientEnergy,
     Law,
     Modulus,
     MolarEnergy,
@@ -223,6 +224,12 @@ class Carrier(Mapping):
         "above 2 RT.",
         examples=["0.04 eV"],
     )
+    gradient_energy: Number[GradientEnergy] | None = Field(
+        None,
+        description="kappa of a regular solution, kappa/2 |grad x|^2 per volume: in the particles and films of a cell "
+        "the boundaries between its phases then have a width and an energy.",
+        examples=["3e-10 J/m"],
+    )
     stress: Stress | None = Field(
         None,
         description="Of a clamped film.",
@@ -244,6 +251,8 @@ def merged(base: Carrier, changes: Carrier) -> Carrier:
         update = dict.fromkeys(TRANSPORT) | {"mobility": _moving(base)} | update
     if update.get("mobility") == "immobile":
         update = dict.fromkeys(TRANSPORT) | update
+    if update.get("mobility") in NOT_DOWNHILL:
+        update = {"gradient_energy": None} | update
     statistics = update.get("statistics", base.statistics)
     if statistics != base.statistics:
         dropped = [key for key, needs in OWN.items() if statistics not in needs]
@@ -256,7 +265,13 @@ def _moving(base: Carrier) -> str | None:
     return None if base.mobility == "immobile" else base.mobility
 
 
-OWN = {"open_circuit": ("measured",), "interaction": ("regular-solution",), "sublattice": SHARING}
+OWN = {
+    "open_circuit": ("measured",),
+    "interaction": ("regular-solution",),
+    "gradient_energy": ("regular-solution",),
+    "sublattice": SHARING,
+}
+NOT_DOWNHILL = ("chemical", "immobile")  # what runs down a concentration, or does not run, forms no phases
 EXAMPLE = {
     "open_circuit": "open_circuit: {occupancy: [...], potential: [...]}",
     "interaction": "interaction: 0.04 eV",
@@ -280,6 +295,9 @@ def carrier_gaps(name: str, carrier: Carrier) -> Iterator[Gap]:
             yield Gap((key,), f"not used with statistics {carrier.statistics}", f"statistics: {' or '.join(needs)}")
     if carrier.statistics == "measured" and carrier.mu0 is not None:
         yield Gap(("mu0",), "a measured open-circuit curve is the whole chemical potential", "delete mu0")
+    if carrier.gradient_energy is not None and carrier.mobility in NOT_DOWNHILL:
+        problem = f"{carrier.mobility}, but what separates into phases runs down its chemical potential"
+        yield Gap(("mobility",), problem, "hopping or vehicle, or no gradient_energy")
     full = carrier.occupancy is not None and carrier.occupancy.value >= 1
     if full and carrier.statistics in ON_SITES:
         yield Gap(("occupancy",), "must be below 1: each site holds one", "a share of filled sites, e.g. 0.5")

@@ -11,9 +11,20 @@ from scipy.special import ndtri
 
 from ionics.cells.cell import Bulk, Cell, Conductor, Electrode, Member, Metal, Particle, Surface
 from ionics.cells.inward import Inward, Modes, Shells
+from ionics.cells.phase_field import STEPS, PhaseField, boundary_width, even
 from ionics.config.assembly import law, material_of, rate_law
 from ionics.config.cell_references import filled, ion, lithium
-from ionics.config.cells import Active, Composite, DenseFilm, FilmElectrode, Listed, Percolation, Separator, Sizes
+from ionics.config.cells import (
+    MOST_NODES,
+    Active,
+    Composite,
+    DenseFilm,
+    FilmElectrode,
+    Listed,
+    Percolation,
+    Separator,
+    Sizes,
+)
 from ionics.config.cells import ContactShare as ContactEntry
 from ionics.config.cells import Metal as MetalEntry
 from ionics.config.cells import Surface as SurfaceEntry
@@ -23,6 +34,7 @@ from ionics.kinetics.compact import Capacitance, NoCompactLayer
 from ionics.kinetics.contact import ContactArea, pressed
 from ionics.kinetics.film import NoFilm, ResistiveFilm
 from ionics.laws import Arrhenius, Constant, Law
+from ionics.quantity import quantity
 from ionics.transport.flux import Chemical
 from ionics.transport.stack import Carrier, Material, bulk_unknown, fillings
 
@@ -123,7 +135,7 @@ def _metal(entry: MetalEntry, partners) -> Metal:
 def _film(config: Config, name: str, entry: DenseFilm, partners) -> Particle:
     carrier, electrons = _stored(config, name, name, entry)
     surface = _surface(entry, partners, electrons)
-    inside = _inside(carrier, 1, entry.nodes)
+    inside = _inside(config, (name, "film"), entry, carrier, 1, entry.thickness)
     return Particle(name, carrier, inside, surface, np.array([entry.thickness]), np.array([entry.thickness]))
 
 
@@ -132,7 +144,8 @@ def _particles(config: Config, electrode: Composite, name: str, entry: Active, p
     carrier, electrons = _stored(config, side, name, entry)
     radii, shares = _sizes(entry.radius)
     surface = _surface(entry, partners, electrons, entry.contact)
-    inside = _inside(carrier, SHAPES[entry.shape], entry.nodes)
+    path = side, "active", name
+    inside = _inside(config, path, entry, carrier, SHAPES[entry.shape], float(radii.max()))
     return Particle(name, carrier, inside, surface, radii, entry.volume_fraction * electrode.thickness * shares)
 
 
@@ -145,13 +158,41 @@ def _stored(config: Config, side: str, name: str, entry: Active | DenseFilm) -> 
     return material.carrier(species), electrons
 
 
-def _inside(carrier: Carrier, dimension: int, nodes: int) -> Inward:
-    """Modes where diffusion is linear, else finite volumes; finer towards the surface."""
-    spacing = np.linspace(FINER, 1.0, nodes - 1)
+def _inside(
+    config: Config, path: tuple[str, ...], entry: Active | DenseFilm, carrier: Carrier, dimension: int, largest: float
+) -> Inward:
+    """Modes where diffusion is linear, else finite volumes; finer towards the surface, but for boundaries of phases.
+
+    path: of the entry in the cell; largest: radius or thickness [m].
+    """
+    stated = lithium(config.material(entry.material))[1].gradient_energy
+    if stated is not None:
+        spacing = _across_boundaries(config, path, entry, carrier, stated.value, largest)
+        return PhaseField(dimension, spacing, stated.value)
+    spacing = np.linspace(FINER, 1.0, entry.nodes - 1)
     spacing = spacing / spacing.sum()
     if isinstance(carrier.mobility, Chemical) and carrier.diffusivity_curve is None:
         return Modes(dimension, spacing)
     return Shells(dimension, spacing)
+
+
+def _across_boundaries(
+    config: Config, path: tuple[str, ...], entry: Active | DenseFilm, carrier: Carrier, gradient: float, largest: float
+) -> np.ndarray:
+    """Equal steps: as many as the file says, else enough over the width of a boundary between phases."""
+    if "nodes" in entry.model_fields_set:
+        return np.full(entry.nodes - 1, 1 / (entry.nodes - 1))
+    spacing = np.asarray(even(largest, carrier, gradient, config.temperature))
+    if len(spacing) >= MOST_NODES:
+        width = boundary_width(carrier, gradient, config.temperature)
+        key, most = "thickness" if isinstance(entry, DenseFilm) else "radius", (MOST_NODES - 1) * width / STEPS
+        raise config.error(
+            ("cell", *path, key),
+            f"a boundary between phases of {entry.material} is {quantity(width, 'm')} wide: it takes "
+            f"{len(spacing) + 1} nodes to follow one through {quantity(largest, 'm')}, {MOST_NODES} are allowed",
+            f"up to {quantity(most, 'm')}, a material with more gradient_energy, or nodes: {MOST_NODES} all the same",
+        )
+    return spacing
 
 
 def _sizes(entry: float | Sizes | Listed) -> tuple[np.ndarray, np.ndarray]:

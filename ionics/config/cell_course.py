@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import xarray as xr
 
 from ionics import cell_timeline, results
+from ionics.cells import linear
 from ionics.cells.balance import State, at_rest, flatten, unflatten
 from ionics.cells.cell import Cell
 from ionics.cells.impedance import Impedance, impedance
@@ -19,12 +21,15 @@ from ionics.cells.simulate import Instant, Run, begin, simulate
 from ionics.config.cell_assembly import beginning, build_cell, capacity
 from ionics.config.cell_table import parts
 from ionics.config.course import follow
-from ionics.config.plans import HOUR, Device, plan
+from ionics.config.plans import HOUR, ROWS, Device, plan
 from ionics.config.schema import Config
 from ionics.timeline import Act
 
 if TYPE_CHECKING:
     from ionics.config.study import Study
+
+
+PER_NODE = 8  # time steps that a boundary between phases may take from node to node; 2 to 4 are usual
 
 
 class CellEngine:
@@ -41,6 +46,8 @@ class CellEngine:
         return begin(start)
 
     def simulate(self, step, instant, rtol, most) -> Run:
+        if linear.separates(self.cell):
+            most += ROWS * math.ceil(PER_NODE * len(instant.x) / ROWS)
         return simulate(self.cell, step, instant, rtol=rtol, steps=most, throw=False)
 
     def untouched(self, run: Run, instant: Instant, voltage: float) -> Run:

@@ -9,13 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ionics.cells.balance import at_rest
 from ionics.cells.cell import Cell, Electrode, Particle
+from ionics.cells.phase_field import STEPS, PhaseField, boundary_width
 from ionics.config.cell_assembly import beginning, build_cell, capacity
 from ionics.config.plans import HOUR, Device, plan
 from ionics.config.schema import Config
 from ionics.constants import FARADAY
 from ionics.quantity import duration, quantity
-from ionics.transport.statistics import Measured
+from ionics.transport.statistics import Measured, RegularSolution
 
 CM2 = 1e-4  # m2
 
@@ -44,12 +46,11 @@ def check_cell(config: Config) -> CellCheck:
     """The table of a checked configuration. Raises ConfigError where it cannot be built or done."""
     cell, filled = build_cell(config), beginning(config)
     charge = capacity(config, cell)
-    levels = [_level(cell, getattr(cell, side), filled) for side in ("negative", "positive")]
     warnings = [text for side in ("negative", "positive") for text in _warnings(cell, getattr(cell, side), filled)]
     one_c = None if charge is None else charge / HOUR
     if config.study is not None and config.study.protocol:
         plan(config, Device(float(cell.temperature), one_c=one_c))
-    return CellCheck(parts(cell, filled), levels[1] - levels[0], one_c, tuple(warnings))
+    return CellCheck(parts(cell, filled), float(at_rest(cell, filled).voltage), one_c, tuple(warnings))
 
 
 def parts(cell: Cell, filled: dict[str, float]) -> tuple[tuple[str, ...], ...]:
@@ -83,6 +84,28 @@ def _electrode(cell: Cell, side: str, filled: dict[str, float]) -> Iterator[tupl
             f"all sites {quantity(amount / 3600 * CM2, 'Ah/cm²')}", f"filled {filled[one.name]:g}",
             f"area {float(jnp.sum(one.area)):.3g}", f"diffusion {duration(times)}", resistance,
         )  # fmt: skip
+        if isinstance(one.inside, PhaseField):
+            yield f"{side}: {one.name}, phases", *_phases(one, one.inside, float(temperature))
+
+
+def _phases(one: Particle, inside: PhaseField, temperature: float) -> Iterator[str]:
+    """What a regular solution with gradient energy does, and how finely that is followed."""
+    own, nodes = one.carrier.statistics, f"{one.unknowns} nodes"
+    width = boundary_width(one.carrier, float(inside.gradient_energy), temperature)
+    if not isinstance(own, RegularSolution) or not np.isfinite(width):
+        yield from ("one: too warm for two", nodes)
+        return
+    low, unstable = float(own.binodal(temperature)), float(own.spinodal(temperature))
+    smallest, largest = float(jnp.min(one.radius)), float(jnp.max(one.radius))
+    yield f"at {low:.3g} and {1 - low:.3g}"
+    yield f"unstable from {unstable:.3g} to {1 - unstable:.3g}"
+    yield f"hysteresis up to {quantity(float(own.hysteresis(temperature)), 'V')}"
+    yield f"boundary {quantity(width, 'm')} in {_between(smallest, largest)}"
+    yield nodes
+
+
+def _between(low: float, high: float) -> str:
+    return quantity(high, "m") if high == low else f"{quantity(low, 'm')} to {quantity(high, 'm')}"
 
 
 def _reaction(one, electrode: Electrode, filled: dict[str, float], temperature) -> float:
@@ -97,16 +120,13 @@ def _reaction(one, electrode: Electrode, filled: dict[str, float], temperature) 
     return float(by_rate / by_drop / FARADAY / jnp.sum(one.area)) if float(by_drop) else 0.0
 
 
-def _level(cell: Cell, electrode: Electrode, filled: dict[str, float]) -> float:
-    one = electrode.members[-1]
-    return float(one.open_circuit(jnp.asarray(filled.get(one.name, 0.0)), cell.temperature))
-
-
 def _warnings(cell: Cell, electrode: Electrode, filled: dict[str, float]) -> Iterator[str]:
     levels = {}
     for one in electrode.members:
         theta = filled.get(one.name, 0.0)
-        levels[one.name] = float(one.open_circuit(jnp.asarray(theta), cell.temperature))
+        levels[one.name] = float(one.settled(jnp.asarray(theta), cell.temperature))
+        if isinstance(one, Particle):
+            yield from _of_phases(one, float(cell.temperature))
         if not isinstance(one, Particle) or not isinstance(one.carrier.statistics, Measured):
             continue
         low, high = (float(one.carrier.statistics.curve.knots[k]) for k in (0, -1))
@@ -115,3 +135,23 @@ def _warnings(cell: Cell, electrode: Electrode, filled: dict[str, float]) -> Ite
     if len(levels) > 1 and np.ptp(list(levels.values())) > 1e-3:
         told = ", ".join(f"{name} {level:.4g} V" for name, level in levels.items())
         yield f"the members of the {electrode.name} electrode are not in balance at the beginning: {told}"
+
+
+def _of_phases(one: Particle, temperature: float) -> Iterator[str]:
+    """Two phases whose boundaries the mesh cannot follow."""
+    own = one.carrier.statistics
+    if not isinstance(own, RegularSolution) or not float(own.binodal(temperature)) < 0.5:
+        return
+    if not isinstance(one.inside, PhaseField):
+        yield (
+            f"{one.name}: separates into two phases, but has no gradient_energy: their boundaries have no width and no "
+            "energy, so results depend on the mesh"
+        )
+        return
+    width = boundary_width(one.carrier, float(one.inside.gradient_energy), temperature)
+    steps = (one.unknowns - 1) * width / float(jnp.max(one.radius))
+    if steps < 0.75 * STEPS:
+        yield (
+            f"{one.name}: {one.unknowns} nodes are {steps:.2g} steps over the width of a boundary between phases, "
+            f"where {STEPS} follow it smoothly: it jumps from node to node; leave out nodes, or give more"
+        )

@@ -81,7 +81,7 @@ def target(config: Config, path: str, place: Steps = ()) -> Leaf:
     short = _short(config, path)
     if short in known:
         return replace(known[short], path=path)
-    baked = short.endswith((".occupancy", ".sites", ".mu0", ".fixed_charge", ".interaction"))
+    baked = short.endswith((".occupancy", ".sites", ".mu0", ".fixed_charge", ".interaction", ".gradient_energy"))
     baked = baked or any(part in short for part in (".stress.", ".profiles.", ".open_circuit."))
     problem = "is used up when the stack is built and cannot be varied" if baked else "unknown path"
     near = [word for word in [nearest(short, known)] if word]

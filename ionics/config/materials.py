@@ -93,7 +93,16 @@ def weak(material: Material) -> Iterator[tuple[str, str]]:
     """(key, confidence) of the numbers the engine uses that are assumptions or otherwise unconfirmed."""
     rows = {"permittivity": material.permittivity, "lattice_spacing": material.lattice_spacing}
     for name, carrier in (material.carriers or {}).items():
-        keys = ("sites", "occupancy", "conductivity", "diffusivity", "diffusivity_over_occupancy", "mu0", "interaction")
+        keys = (
+            "sites",
+            "occupancy",
+            "conductivity",
+            "diffusivity",
+            "diffusivity_over_occupancy",
+            "mu0",
+            "interaction",
+            "gradient_energy",
+        )
         rows |= {f"{name} {key}": getattr(carrier, key) for key in keys}
     for key, number in rows.items():
         if isinstance(number, (Number, DiffusivityTable)) and number.confidence and _is_weak(number.confidence):

@@ -129,7 +129,7 @@ def check(config: Config) -> Check | CellCheck:
     warnings += _beyond_curves(config, stack)
     for layer in stack.layers:
         warnings += [*_unstable(config, layer, stack.temperature), *_unbalanced(layer, stack.temperature)]
-        warnings += _coarse_profiles(layer, stack.temperature)
+        warnings += [*_coarse_profiles(layer, stack.temperature), *_without_gradients(config, layer)]
     return Check(
         float(stack.temperature),
         config.area,
@@ -367,6 +367,16 @@ def _unstable(config: Config, layer, temperature) -> Iterator[str]:
                 f"{layer.name}: {name} at {theta:g} lies inside the spinodal ({low:.3g} to {1 - low:.3g}): one phase "
                 f"is not stable there, it separates into {binodal:.3g} and {1 - binodal:.3g}; "
                 "boundaries between phases have no energy here, so results depend on the mesh"
+            )
+
+
+def _without_gradients(config: Config, layer) -> Iterator[str]:
+    """What a cell would make of a material that separates, and a stack does not."""
+    for name, carrier in config.material(layer.material.name).carriers.items():
+        if carrier.gradient_energy is not None:
+            yield (
+                f"{layer.name}: the gradient_energy of {name} is not used in a stack; between its phases results "
+                "depend on the mesh there. Particles and films of a cell have boundaries with a width and an energy"
             )
 
 
