@@ -82,7 +82,7 @@ def fit(
 
 @app.command()
 def design(file: File, out: Out = None, overrides: Set = None) -> None:
-    """Before measuring: which frequencies and conditions determine the free parameters of the fit in FILE best.
+    """Before measuring: which frequencies, or records of a cell, determine the free parameters of the fit in FILE best.
 
     Writes DIR/result.nc, config.yaml (resolved), a PNG figure and report.html.
     """

@@ -45,6 +45,7 @@ CAPTIONS = {
     "standard error alone would say (dashed). A curve that stays low on one side: the data set no limit there.",
     "corner": "Draws of the posterior: every parameter and every pair of them; lines: the fit, and 2.5, 50, 97.5 %.",
     "design": "Where the information is (area), what is suggested (stems), and the standard errors that follow.",
+    "choice": "What each record brings if all are made (with its error alone), and the standard errors that follow.",
     "spectra": "All spectra; of fits, with what was fitted.",
     "records": "Points: measured; lines: the cell.",
     "limits": "What each step takes from the voltage, mean over the charge; bars: two standard deviations.",
@@ -278,11 +279,35 @@ def _peaks_table(ds) -> str:
 
 def _design_tables(ds) -> list[str]:
     """The suggested measurements."""
+    if "record" in ds.dims:
+        return _choice_tables(ds)
     rows = []
     for k in np.flatnonzero(ds["count"].values > 0):
         frequency = float(ds.frequency.values[k])
         rows.append([str(ds.condition.values[k]), quantity(frequency, "Hz"), str(int(ds["count"].values[k]))])
     return [_table("What to measure", ["condition", "frequency", "times"], rows)]
+
+
+def _choice_tables(ds) -> list[str]:
+    """What each record tells, and the standard errors of each choice."""
+    names = [str(name) for name in ds.parameter.values]
+    rows = []
+    for k, record in enumerate(ds.record.values):
+        what = "there already" if bool(ds.held[k]) else "yes" if bool(ds.chosen[k]) else ""
+        shares = [f"{100 * abs(float(part)):.0f} %" for part in ds.determination[k]]
+        rows.append([str(record), what, f"{100 * float(ds.contribution[k]):.0f} %", *shares])
+    head = ["record", "to make", "share of the answer", *(f"of {name}" for name in names)]
+    size = np.abs(ds.value.values)
+    sets = [(str(plan), ds.standard_error[k].values) for k, plan in enumerate(ds.plan.values)]
+    alone = zip(ds.record.values, ds.alone_error.values, ds.held.values, strict=True)
+    sets += [(f"{record} alone", errors) for record, errors, held in alone if not held]
+    errors = [[name, *(_share_of(error, own) for error, own in zip(row, size, strict=True))] for name, row in sets]
+    caption = "Relative; alone: beside what is there already. –: not determined."
+    return [_table("Which records", head, rows), _table("Standard errors", ["with", *names], errors, caption)]
+
+
+def _share_of(error: float, value: float) -> str:
+    return f"{100 * error / value:.2g} %" if error < value else "–"
 
 
 def _series_tables(ds) -> list[str]:

@@ -51,7 +51,7 @@ ONLY_IN = {  # outside package -> where it may be imported
         "report",
         "config.study", "config.fits",
         "config.designs", "config.cell_course", "config.cell_fits", "config.rate_fits", "packing",
-        "fitting.spectrum", "fitting.files.cycling", "fitting.datasets", "fitting.design.plan",
+        "fitting.spectrum", "fitting.files.cycling", "fitting.datasets", "fitting.design.plan", "fitting.design.choice",
         "fitting.rates.capacity_rate", "fitting.rates.datasets", "fitting.rates.fitted",
     },
     "ase": {"interfaces"},

@@ -23,7 +23,7 @@ from ionics.fitting.cells.fit import fit_cell
 from ionics.fitting.cells.knots import Knot
 from ionics.fitting.cells.limiting import limits
 from ionics.fitting.cells.states import Specimen
-from ionics.fitting.model import Free
+from ionics.fitting.model import Free, Prior
 from ionics.fitting.posterior import sample
 from ionics.fitting.profile import profiles
 
@@ -40,16 +40,7 @@ def fit(study: Study, tell: Callable[[str], None]) -> xr.Dataset:
     tell("reading records")
     measured = records(config)
     tell("building the cell")
-    specimen = Specimen(build_cell(config), beginning(config))
-    specimen = _held(config, asked, specimen)
-    free = {path: one for path, one in asked.free.items() if one.fixed is None}
-    fingers = [_finger(config, path, one, specimen) for path, one in free.items()]
-    known = {
-        path: prior(config, path, one, one.scale or "log", leaf(config, specimen.cell, path).dimension)
-        for path, one in free.items()
-        if one.prior is not None
-    }
-    specimen = _begun(config, free, fingers, specimen)
+    specimen, fingers, known = expected(config, asked)
 
     def share(done: float) -> None:
         tell(f"fitting {len(measured)} records: {100 * done:.0f} % of the searches")
@@ -69,6 +60,20 @@ def fit(study: Study, tell: Callable[[str], None]) -> xr.Dataset:
         how = asked.posterior
         ds = results.add_posterior(ds, sample(found, draws=how.draws, warmup=how.warmup, chains=how.chains))
     return ds
+
+
+def expected(config: Config, asked: Fit) -> tuple[Specimen, list[Free | Knot], dict[str, Prior]]:
+    """The cell where the fit starts, what is free in it, and what is known of that. Raises ConfigError."""
+    specimen = Specimen(build_cell(config), beginning(config))
+    specimen = _held(config, asked, specimen)
+    free = {path: one for path, one in asked.free.items() if one.fixed is None}
+    fingers = [_finger(config, path, one, specimen) for path, one in free.items()]
+    known = {
+        path: prior(config, path, one, one.scale or "log", leaf(config, specimen.cell, path).dimension)
+        for path, one in free.items()
+        if one.prior is not None
+    }
+    return _begun(config, free, fingers, specimen), fingers, known
 
 
 def _held(config: Config, asked: Fit, specimen: Specimen) -> Specimen:

@@ -1,4 +1,7 @@
-"""What was measured of a cell, as a file says it: discharges, capacities against rate, titrations, impedances."""
+"""What was measured of a cell, as a file says it: discharges, capacities against rate, titrations, impedances.
+
+A record that states what is done to the cell, but no data, is one to come: a candidate of a design.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pydantic import Field, model_validator
 
 from ionics.config.controls import CHARGE
 from ionics.config.model import Mapping, wrong
-from ionics.config.quantities import CurrentDensity, PositiveRatio, Quantity, Temperature, Voltage
+from ionics.config.quantities import CurrentDensity, Frequency, PositiveRatio, Quantity, Temperature, Time, Voltage
 
 if TYPE_CHECKING:
     from ionics.config.schema import Config
@@ -48,6 +51,14 @@ class DischargeRecord(Under):
         None, description="Standard deviation of a voltage (default: estimated).", examples=["2 mV"]
     )
     charge_sigma: PositiveRatio | None = Field(None, description="Of the charge, as a share of it.", examples=["0.5 %"])
+    first: Time | None = Field(
+        None, description="First reading of one to come (default: a thousandth of all).", examples=["1 s"]
+    )
+
+    @property
+    def to_come(self) -> bool:
+        """Whether it says what will be done, without data."""
+        return self.file is None and self.charge is None and self.capacity is None
 
     @model_validator(mode="after")
     def _one_of_two(self):
@@ -62,6 +73,8 @@ class DischargeRecord(Under):
             )
         if self.file is None and not here and self.cutoff is None:
             raise wrong("nothing was measured", "file, or charge and voltage, or cutoff and capacity", "file")
+        if self.first is not None and not self.to_come:
+            raise wrong("only one to come has it", "delete it; the data say when they were read", "first")
         if self.current == 0:
             raise wrong("nothing flows", "e.g. 0.5 mA/cm^2", "current")
         return self
@@ -73,33 +86,89 @@ class RatesRecord(Under):
     current: list[CurrentDensity] = Field(
         description="Positive in discharge.", min_length=1, examples=["[0.1 mA/cm^2]"]
     )
-    capacity: list[Passed] = Field(description="Up to the cutoff.", min_length=1, examples=["[1.1 mAh/cm^2]"])
+    capacity: list[Passed] | None = Field(
+        None, description="Up to the cutoff.", min_length=1, examples=["[1.1 mAh/cm^2]"]
+    )
     cutoff: Voltage = Field(description="That ended each.", examples=["3 V"])
     sigma: PositiveRatio | None = Field(
         None, description="Standard deviation, as a share of the largest.", examples=["1 %"]
     )
 
+    @property
+    def to_come(self) -> bool:
+        """Whether it says what will be done, without data."""
+        return self.capacity is None
+
     @model_validator(mode="after")
     def _as_many(self):
-        if len(self.capacity) != len(self.current):
+        if not self.to_come and len(self.capacity) != len(self.current):
             raise wrong(f"{len(self.capacity)} capacities for {len(self.current)} currents", "one for each", "capacity")
         return self
 
 
 class TitrationRecord(Under):
-    """Pulses and rests as a cycler recorded them."""
+    """Pulses and rests as a cycler recorded them, or as they will be."""
 
-    file: str = Field(description="Of a cycler, seen from this file.", examples=["gitt.csv"])
+    file: str | None = Field(None, description="Of a cycler, seen from this file.", examples=["gitt.csv"])
     sigma: Voltage | None = Field(
         None, description="Standard deviation of a voltage (default: estimated).", examples=["1 mV"]
     )
+    current: CurrentDensity | None = Field(None, description="Of the pulses to come.", examples=["0.1 mA/cm^2"])
+    pulse: Time | None = Field(None, description="How long each takes.", examples=["10 min"])
+    rest: Time | None = Field(None, description="After each.", examples=["1 h"])
+    count: int = Field(1, description="Pulses to come.", ge=1, le=1000)
+    first: Time = Field(1.0, description="First reading after each change.", examples=["1 s"])
+
+    @property
+    def to_come(self) -> bool:
+        """Whether it says what will be done, without data."""
+        return self.file is None
+
+    @model_validator(mode="after")
+    def _file_or_pulses(self):
+        _either(
+            self, {"current", "pulse", "rest"}, {"count", "first"}, "{current: 0.1 mA/cm^2, pulse: 10 min, rest: 1 h}"
+        )
+        if self.to_come and self.current == 0:
+            raise wrong("nothing flows", "e.g. 0.1 mA/cm^2", "current")
+        if self.to_come and self.first >= min(self.pulse, self.rest):
+            raise wrong("after the end of a pulse or rest", "less than both", "first")
+        return self
 
 
 class ImpedanceRecord(Under):
-    """A spectrum at rest."""
+    """A spectrum at rest, measured or to come."""
 
-    file: str = Field(description="Seen from this file.", examples=["eis.csv"])
+    file: str | None = Field(None, description="Seen from this file.", examples=["eis.csv"])
     sigma: PositiveRatio | None = Field(None, description="Standard deviation, as a share of |Z|.", examples=["1 %"])
+    from_: Frequency | None = Field(
+        None, alias="from", description="Lowest frequency of one to come.", examples=["10 mHz"]
+    )
+    to: Frequency | None = Field(None, description="Highest.", examples=["100 kHz"])
+    points: int = Field(40, description="Evenly spaced in the logarithm.", ge=2, le=1000)
+
+    @property
+    def to_come(self) -> bool:
+        """Whether it says what will be done, without data."""
+        return self.file is None
+
+    @model_validator(mode="after")
+    def _file_or_frequencies(self):
+        _either(self, {"from_", "to"}, {"points"}, "{from: 10 mHz, to: 100 kHz}")
+        if self.to_come and self.to <= self.from_:
+            raise wrong("must be above `from`", "from the lowest to the highest frequency", "to")
+        return self
+
+
+def _either(record, needed: set[str], more: set[str], example: str) -> None:
+    """A file, or all that says what will be done."""
+    given = sorted(record.model_fields_set & (needed | more))
+    missing = sorted(needed - record.model_fields_set)
+    if record.file is not None and given:
+        raise wrong("given together with a file", "a file, or what will be measured", given[0].rstrip("_"))
+    if record.file is None and missing:
+        key = missing[0].rstrip("_") if given else "file"
+        raise wrong("required key missing", f"write a file, or what will be measured, e.g. {example}", key)
 
 
 class Record_(Mapping):
@@ -119,11 +188,24 @@ class Record_(Mapping):
 
 def records(config: Config) -> list[Record]:
     """The records of a fit of a cell, read. Raises ConfigError, DataError."""
+    for place, _, own in stated(config):
+        if own.to_come:
+            raise config.error(place, "nothing was measured", "its data; `ionics design` takes records to come")
+    return read(config)
+
+
+def stated(config: Config) -> list[tuple[Steps, str, Any]]:
+    """Where each record stands, its kind, and what it says."""
     found = []
     for k, one in enumerate(config.fit.records):
         (kind,) = one.model_fields_set
-        found.append(READ[kind](config, ("fit", "records", k, kind), getattr(one, kind)))
+        found.append((("fit", "records", k, kind), kind, getattr(one, kind)))
     return found
+
+
+def read(config: Config) -> list[Record]:
+    """Those that were measured. Raises ConfigError, DataError."""
+    return [READ[kind](config, place, own) for place, kind, own in stated(config) if not own.to_come]
 
 
 def _discharge(config: Config, place: Steps, own: DischargeRecord):
@@ -135,11 +217,11 @@ def _discharge(config: Config, place: Steps, own: DischargeRecord):
         time = np.asarray(own.charge or (), float) / abs(own.current)
         voltage = np.asarray(own.voltage or (), float)
         late = time > 0
-        return Discharge(own.current, time[late], voltage[late], label=label, **_under(config, own), **sizes)
+        return Discharge(own.current, time[late], voltage[late], label=label, **under(config, own), **sizes)
     measured = _cycling(config, place, own.file)
     time = measured.time - measured.time[0]
     kept = np.flatnonzero(np.diff(time, prepend=0.0) > 0)
-    whole = Discharge(own.current, time[kept], measured.voltage[kept], label=label, **_under(config, own), **sizes)
+    whole = Discharge(own.current, time[kept], measured.voltage[kept], label=label, **under(config, own), **sizes)
     return whole.thinned()
 
 
@@ -147,7 +229,7 @@ def _rates(config: Config, place: Steps, own: RatesRecord):
     from ionics.fitting.cells.records import Rates
 
     current, capacity = np.asarray(own.current), np.asarray(own.capacity)
-    return Rates(current, capacity, own.cutoff, sigma=own.sigma, label=own.name or "", **_under(config, own))
+    return Rates(current, capacity, own.cutoff, sigma=own.sigma, label=own.name or "", **under(config, own))
 
 
 def _titration(config: Config, place: Steps, own: TitrationRecord):
@@ -167,7 +249,7 @@ def _titration(config: Config, place: Steps, own: TitrationRecord):
     held = np.array([float(np.median(current[part])) for part in parts])[long]
     duration = np.diff(ends[long], prepend=0.0)
     voltage = measured.voltage[kept]
-    return Titration(held, duration, time[kept], voltage, sigma=own.sigma, label=own.name or "", **_under(config, own))
+    return Titration(held, duration, time[kept], voltage, sigma=own.sigma, label=own.name or "", **under(config, own))
 
 
 def _impedance(config: Config, place: Steps, own: ImpedanceRecord):
@@ -182,7 +264,7 @@ def _impedance(config: Config, place: Steps, own: ImpedanceRecord):
 READ = {"discharge": _discharge, "rates": _rates, "titration": _titration, "impedance": _impedance}
 
 
-def _under(config: Config, own: Under) -> dict[str, Any]:
+def under(config: Config, own: Under) -> dict[str, Any]:
     return {"temperature": own.temperature or config.temperature, "drawn": own.drawn}
 
 

@@ -305,6 +305,8 @@ class Config(Mapping):
         wants = "study" if self.study else "fit" if self.fit and self.fit.model == "stack" else ""
         if self.design is not None and self.fit is None:
             raise wrong("required key missing: a design is that of a fit", "write fit: {model: ..., free: ...}", "fit")
+        if self.design is not None:
+            self.design.suits(self.fit.model)
         if wants and self.stack is None and (wants == "fit" or self.cell is None):
             raise wrong(
                 f"required key missing: {wants} asks for a stack{' or a cell' if wants == 'study' else ''}",

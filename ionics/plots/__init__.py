@@ -18,7 +18,7 @@ import xarray as xr
 from ionics import results
 from ionics.fit_results import part_of
 from ionics.plots.cell_fits import LIMITS, plot_limits, plot_records
-from ionics.plots.design import plot_design
+from ionics.plots.design import plot_choice, plot_design
 from ionics.plots.estimates import SPECTRA, plot_corner, plot_likelihoods, plot_series, plot_spectra
 from ionics.plots.evolution import (
     in_time,
@@ -67,7 +67,7 @@ def pictures(result: xr.Dataset | xr.DataTree) -> dict[str, Picture]:
     if kind == "series":
         return _of_series(result, ds)
     if kind == "design":
-        return {"design": Picture(plot_design, 0)}
+        return {"choice": Picture(plot_choice, 0)} if "record" in ds.dims else {"design": Picture(plot_design, 0)}
     spectrum = {
         "nyquist": Picture(partial(plot_nyquist, resize=True), 1),
         "bode": Picture(plot_bode, 2, BODE),

@@ -471,6 +471,7 @@ def test_a_first_rate_that_is_impossible_is_no_mistake(tmp_path):
     assert "skipped" in ds.ionics.verdict
 
 
+@pytest.mark.slow
 def test_a_rate_at_which_the_solver_fails_is_given_up_and_the_next_is_done(tmp_path, monkeypatch):
     def failing(stack, step, instant, steps, **options):
         few = 4 if float(step.signal(0.0)) > 5 else steps  # 100C are 8.6 A m-2

@@ -34,7 +34,10 @@ def ends(result) -> list[tuple[str, float]]:
     return list(zip(result.step_name.values, result.step_charge.values, strict=True))
 
 
-@pytest.mark.parametrize("name", SHORT)
+FAST = ("nmc_li6ps5cl_inli", "epitaxial_lco_10000C")
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=() if one in FAST else pytest.mark.slow) for one in SHORT])
 def test_every_file_names_its_sources_and_what_is_chosen_and_runs(name):
     text = (CONFIGS / f"{name}.yaml").read_text()
     assert "# chosen" in text or "chosen:" in text
@@ -67,6 +70,7 @@ def test_the_composite_has_the_surface_and_the_conductivity_that_were_measured(c
     assert float(electrode.ionic(298.15)) == pytest.approx(0.017, rel=0.05)  # S m-1: of the rounded 4.3 and 44 %
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "measured"), [(0.02, 197), (0.1, 172), (0.5, 115)])
 def test_a_first_charge_of_the_composite_is_that_of_ruess_within_a_fifth(rate, measured):
     """Read from a figure; with the same diffusivity and exchange current Bielefeld et al. have 188, 165 and 104."""
@@ -92,6 +96,7 @@ BY_ITSELF = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cutoff", "full", "shares"),
     [("lco_latp_lithium", "3 V", "4.19 V", (0.91, 0.69)), ("lco_latp_iron_molybdate", "0 V", "1.19 V", (0.91, 0.79))],
@@ -107,6 +112,7 @@ def test_the_sheet_takes_most_and_nothing_passes_at_ten_milliampere(name, cutoff
     assert lost["LATP"] > 0.5 * lost.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "ohmic"), [("lco_latp_lithium", 242.6), ("lco_latp_iron_molybdate", 180.0)])
 def test_driven_beyond_ohm_it_is_the_film_that_ends_the_discharge(name, ohmic):
     """Until 3 V against lithium without the ohmic drop: the same in both cells, and a quarter is left at 100 mA/cm2."""
@@ -141,6 +147,7 @@ def barrier(resistance: float) -> str:
     return f"cell.positive.film.reaction={{law: butler-volmer, exchange_current: {25.6926 / resistance} mA/cm^2}}"
 
 
+@pytest.mark.slow
 def test_ten_times_the_junction_resistance_leaves_nothing_at_ten_thousand_c_but_a_barrier_does_not_mind():
     assert left_at_ten_thousand() > 0.93
     assert left_at_ten_thousand(linear(86)) < 0.005
@@ -155,6 +162,7 @@ def test_ohm_ends_the_discharge_where_the_open_circuit_voltage_leaves_no_room():
     assert left_at_ten_thousand(fast, linear(29.0 - electrolyte)) < 0.5
 
 
+@pytest.mark.slow
 def test_a_film_in_which_lithium_is_slow_keeps_what_its_surface_lets_in():
     """At constant current the mean is L^2 / (3 D t) of the window behind the surface, t: 0.36 s."""
     free = "cell.separator.thickness=0.1 nm", barrier(1e-3)
@@ -174,6 +182,7 @@ def test_twice_as_thick_needs_half_the_resistance_and_four_times_the_diffusivity
     assert twice == pytest.approx(once, abs=2e-3)  # the double layer, 5 uF/cm2 at 1 V, is 0.04 % of the film's charge
 
 
+@pytest.mark.slow
 def test_graphene_is_harder_to_fill_than_to_empty():
     """43 ohm cm2 of electrolyte let both pass at 800C; 300 let it be emptied but not filled."""
     full = 28700 * FARADAY * 10e-9 * 0.98

@@ -94,6 +94,7 @@ def coverage(electrodes, noises, **options):
     return np.array([count / len(noises) for count in held.values()])
 
 
+@pytest.mark.slow
 def test_the_intervals_hold_the_truth_as_often_as_they_say(electrodes):
     """95 % of 60: three standard deviations of that count are 8 %."""
     assert coverage(electrodes, runs(0.0, 60, 150), sigma=NOISE).min() >= 0.87
@@ -115,6 +116,7 @@ def test_the_points_over_which_noise_is_alike_are_found(electrodes, keep):
     assert np.median([one.correlation for one in found]) == pytest.approx((1 + keep) / (1 - keep), rel=0.2)
 
 
+@pytest.mark.slow
 def test_errors_do_not_shrink_with_the_number_of_readings_of_one_misfit(electrodes):
     """Every second of a discharge read again and again says nothing new."""
     rng = np.random.default_rng(3)

@@ -196,6 +196,7 @@ def test_the_curves_made_from_discharges(folder):
 # ---- errors
 
 
+@pytest.mark.slow
 def test_the_intervals_hold_the_truth_as_often_as_they_say():
     truth, count = {"Q_M": 140.0, "tau": 1800.0, "n": 0.8}, 200
     held = dict.fromkeys(truth, 0)

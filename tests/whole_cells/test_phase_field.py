@@ -207,7 +207,9 @@ def test_parts_solved_one_after_another_give_what_the_dense_matrix_gives(dimensi
         np.testing.assert_allclose(solved(rate), expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("drive", "depth"), [(Current, 1), (Voltage, 1), (Current, 3)])
+@pytest.mark.parametrize(
+    ("drive", "depth"), [(Voltage, 1), (Current, 3), pytest.param(Current, 1, marks=pytest.mark.slow)]
+)
 def test_pivots_count_what_grows_faster_than_a_rate(drive, depth):
     """Against eigenvalues of the dense matrix. States from stable to where all can fill at the cost of all others."""
     one = cell(particle([3e-9, 4e-9, 40e-9], 3, 16), depth)
@@ -314,7 +316,7 @@ def test_what_rests_loses_free_energy_until_one_boundary_is_left(lone):
     assert np.sum(np.diff(np.sign(np.asarray(w[-1]) - 0.5)) != 0) == 1
 
 
-@pytest.mark.parametrize("rtol", [1e-2, 1e-4])
+@pytest.mark.parametrize("rtol", [pytest.param(1e-2, marks=pytest.mark.slow), 1e-4])
 def test_of_two_sizes_one_fills_after_the_other(rtol):
     """The first takes from the second what the current does not bring: both were at the spinodal together."""
     one = cell(particle([5e-9, 6e-9], nodes=16, exchange=1.0))

@@ -134,13 +134,15 @@ def _runs(k: int, record: Discharge | Rates, name: str, number, factors, largest
     closing = number.get(f"{name}, capacity", number.get("capacities", -1))
     kept, last = record.thinned(), None if record.cutoff is None else record.capacity
     error = (record.charge_sigma or CHARGE) * max(last or 0.0, LEAST * largest)
-    edge = record.voltage.min() if record.current > 0 else record.voltage.max()
+    cutoff = record.cutoff
+    if cutoff is None:
+        cutoff = record.voltage.min() if record.current > 0 else record.voltage.max()
     yield same | {
         "time": kept.time,
         "voltage": kept.voltage,
         "weight": 1 / (voltage_errors(kept) * factors[number[name]]),
         "current": record.current,
-        "cutoff": edge if record.cutoff is None else record.cutoff,
+        "cutoff": cutoff,
         "capacity": last or 0.0,
         "capacity_weight": 0.0 if last is None else 1 / (error * factors[closing]),
         "closing": closing,

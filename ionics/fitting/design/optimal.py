@@ -10,15 +10,18 @@ over the largest phi_k.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 NOTHING = 1e-10  # singular values below this share of the largest are rounding
 SEEN = 1e-6  # of a unit vector: a smaller part in a direction of no information is rounding
 GONE = 1e-10  # share of a setting that is left out
 STEPS, SWEEPS, CUTS = 5000, 60, 40
+EVERY = 20_000  # choices that are all compared
 GOLDEN = 0.5 * (np.sqrt(5.0) - 1.0)
 
 Rows = Float[np.ndarray, "setting row parameter"]  # weighted derivatives: M_k = rows[k]^T rows[k]
@@ -166,3 +169,23 @@ def rounded(
         if before - float(log_det(information, asked)) < 1e-9:
             break
     return counts
+
+
+def best_of(
+    rows: Rows, asked: Asked, count: int, held: Bool[np.ndarray, " setting"]
+) -> tuple[Bool[np.ndarray, " setting"], bool]:
+    """The best so many settings beside those that are held, each measured once; whether every choice was compared.
+
+    Up to EVERY choices are; of more, one is exchanged for another as in `rounded`.
+    """
+    free = np.flatnonzero(~held)
+    if math.comb(len(free), count) > EVERY:
+        shares = np.where(held, 0.0, 1 / len(free))
+        once, budget = np.ones(len(held)), float(held.sum() + count)
+        return (rounded(rows, asked, shares, once, budget, False, held.astype(int)) > 0) & ~held, False
+    choices = np.array(list(combinations(free, count)))
+    taken = np.zeros((len(choices), len(held)), bool)
+    np.put_along_axis(taken, choices, True, axis=1)
+    blocks = np.einsum("kri,krj->kij", rows, rows)
+    floor = 1e-12 * blocks.sum(axis=0)  # where a choice cannot answer at all
+    return taken[np.argmin(log_det(np.tensordot((taken | held).astype(float), blocks, 1) + floor, asked))], True

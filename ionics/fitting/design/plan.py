@@ -7,24 +7,21 @@ parameters: where they may be far off, make it again after a first quick sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from ionics.fitting.design import optimal
 from ionics.fitting.design.advice import sentences
 from ionics.fitting.design.information import Condition, Unknowns, rows, unknowns
-from ionics.fitting.identify import identify
+from ionics.fitting.design.settings import Question, Settings, asked, variables
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Question = str | Sequence[str] | Callable[[Mapping[str, Any]], Any] | None
 PLANS = ("even", "suggested", "ideal")
 
 
@@ -107,7 +104,7 @@ def design(
     """
     conditions = [conditions] if isinstance(conditions, Condition) else list(conditions)
     known = unknowns(conditions, values)
-    words, asked, scale = _asked(question, known)
+    wanted = asked(question, known)
     own = [np.asarray(condition.frequency, float) for condition in conditions]
     if not len(conditions) <= count or not 0 <= keep <= count:
         raise ValueError(
@@ -126,23 +123,20 @@ def design(
     budget = float(cost_even.sum())
 
     def plan(label, frequency, rows, times, cost):
-        there = times > 0
-        used = rows[there] * np.sqrt(times[there])[:, None, None]
-        errors = np.array([_error(used, column[:, None]) for column in np.eye(len(known.names))])
-        labels = tuple(np.array(label)[there])
-        return Plan(
-            labels,
-            frequency[there],
-            times[there],
-            float(times @ cost),
-            errors * np.abs(known.slope),
-            _error(used, asked) / scale,
-        )
+        there, own = times > 0, Settings(known, rows, wanted)
+        labels, effort = tuple(np.array(label)[there]), float(times @ cost)
+        return Plan(labels, frequency[there], times[there], effort, own.errors(times), own.answer(times))
 
     plans = {"even": plan(label_even, frequency_even, of_even, np.ones(len(frequency_even)), cost_even)}
-    white = optimal.whitened(candidates / np.sqrt(cost)[:, None, None], asked)
+    white = optimal.whitened(candidates / np.sqrt(cost)[:, None, None], wanted.along)
     nothing = np.zeros(len(frequency))
-    common = {"asked": words, "unknowns": known, "label": label, "frequency": frequency, "timed": timing is not None}
+    common = {
+        "asked": wanted.words,
+        "unknowns": known,
+        "label": label,
+        "frequency": frequency,
+        "timed": timing is not None,
+    }
     if white is None:
         return Design(
             **common,
@@ -152,7 +146,7 @@ def design(
             gap=np.nan,
             counts=nothing.astype(int),
             plans=plans,
-            open=_open(known, candidates),
+            open=Settings(known, candidates, wanted).open(),
         )
     best = optimal.optimum(*white, tolerance=tolerance)
     single = white[0] * np.sqrt(cost)[:, None, None]
@@ -171,31 +165,6 @@ def design(
     )
 
 
-def _asked(question: Question, known: Unknowns) -> tuple[str, Float[np.ndarray, "parameter asked"], float]:
-    """In words, a column of derivatives by the unknowns for each thing asked, and what makes the error relative."""
-    every = np.eye(len(known.names))
-    if callable(question):
-
-        def of(values):
-            return jnp.asarray(question(dict(zip(known.names, values, strict=True))), float)
-
-        value, gradient = jax.value_and_grad(of)(jnp.asarray(known.values))
-        name = getattr(question, "__name__", "<lambda>")
-        return (
-            "what is asked" if name == "<lambda>" else name,
-            (np.asarray(gradient) * known.slope)[:, None],
-            abs(float(value)) or 1.0,
-        )
-    names = known.names if question is None else (question,) if isinstance(question, str) else tuple(question)
-    for name in names:
-        if name not in known.names:
-            raise ValueError(f"no parameter '{name}'; the models have {', '.join(known.names)}")
-    where = [known.names.index(name) for name in names]
-    words = "all parameters" if question is None and len(names) > 1 else ", ".join(names)
-    scale = abs(known.values[where[0]] / known.slope[where[0]]) if len(where) == 1 else 1.0
-    return words, every[:, where], float(scale) or 1.0
-
-
 def _held(own: Sequence[Float[np.ndarray, " frequency"]], keep: int) -> Int[np.ndarray, " setting"]:
     """The candidates nearest to so many evenly spaced frequencies, shared among the conditions."""
     parts = []
@@ -207,30 +176,14 @@ def _held(own: Sequence[Float[np.ndarray, " frequency"]], keep: int) -> Int[np.n
     return np.concatenate(parts)
 
 
-def _error(rows: Float[np.ndarray, "setting row parameter"], asked: Float[np.ndarray, "parameter asked"]) -> float:
-    """Standard error of what is asked for, of several the geometric mean; infinite where it is not determined."""
-    white = optimal.whitened(rows, asked)
-    if white is None:
-        return np.inf
-    _, value = np.linalg.slogdet(white[1].T @ white[1])
-    return float(np.exp(0.5 * value / asked.shape[1]))
-
-
-def _open(known: Unknowns, candidates) -> tuple[str, ...]:
-    jacobian = candidates.reshape(-1, len(known.names)) / known.spread
-    inside, flat = np.zeros(len(known.names), int), np.zeros(len(known.names))
-    # without scatter only directions of no information at all are left open
-    return identify(known.parameters, known.values, jacobian, known.spread, inside, flat, 0.0).sentences
-
-
 # ---- as a dataset
 
 
 def _dataset(made: Design) -> xr.Dataset:
     import xarray as xr
 
-    names = [name for name in PLANS if name in made.plans]
-    plans, units = [made.plans[name] for name in names], [p.unit for p in made.unknowns.parameters]
+    plans = {name: made.plans[name] for name in PLANS if name in made.plans}
+    found, places = variables(made.unknowns, made.asked, plans)
     points, even = "setting", made.plans["even"]
     return xr.Dataset(
         {
@@ -238,23 +191,15 @@ def _dataset(made: Design) -> xr.Dataset:
             "share": (points, made.shares, {"units": "1", "long_name": "share of the effort"}),
             "sensitivity": (points, made.sensitivity, {"units": "1", "long_name": "sensitivity at the optimum"}),
             "count": (points, made.counts, {"units": "1", "long_name": "suggested measurements"}),
-            "value": ("parameter", made.unknowns.values),
-            "standard_error": (("plan", "parameter"), np.array([plan.errors for plan in plans])),
-            "answer_error": (
-                "plan",
-                [plan.answer for plan in plans],
-                {"units": "1", "long_name": f"error of {made.asked}"},
-            ),
-            "effort": ("plan", [plan.effort for plan in plans], {"units": "s" if made.timed else "1"}),
+            "effort": ("plan", [plan.effort for plan in plans.values()], {"units": "s" if made.timed else "1"}),
             "even_frequency": ("even", even.frequency, {"units": "Hz"}),
             "even_condition": ("even", list(even.label)),
-        },
+        }
+        | found,
         coords={
             "frequency": (points, made.frequency, {"units": "Hz", "long_name": "frequency"}),
             "condition": (points, list(made.label)),
-            "parameter": list(made.unknowns.names),
-            "unit": ("parameter", units),
-            "plan": names,
-        },
+        }
+        | places,
         attrs={"kind": "design", "asked": made.asked, "gap": made.gap, "sentences": "\n".join(made.sentences)},
     )
