@@ -94,7 +94,7 @@ def _one_by_one(problems, which, starts, boxes, iterations: int, tell) -> Ends:
         lane = _begin_one(problem.residuals, jnp.asarray(start, float), box)
         while int(lane.code) == RUNNING:
             at, held = _propose(lane, box)
-            flat = int(lane.steps) > 0 and _promised(lane, at) <= problem.rough * float(lane.cost)
+            flat = int(lane.steps) > 0 and 0 <= _promised(lane, at) <= problem.rough * float(lane.cost)
             lane = _judge(lane, at, held, *linearised(problem, at), iterations)
             if flat and int(lane.code) == RUNNING:
                 lane = eqx.tree_at(lambda one: one.code, lane, jnp.asarray(CONVERGED))
@@ -106,7 +106,10 @@ def _one_by_one(problems, which, starts, boxes, iterations: int, tell) -> Ends:
 
 
 def _promised(lane: Search, at) -> float:
-    """By how much the sum of squares falls on the way there if the residual is as straight as its Jacobian says."""
+    """By how much the sum of squares falls on the way there if the residual is as straight as its Jacobian says.
+
+    Negative where the way was cut off at a bound in some unknowns and not in others: a shorter one may go down.
+    """
     change = np.asarray(lane.jacobian) @ (np.asarray(at) - np.asarray(lane.at))
     return -float((2 * np.asarray(lane.residual) + change) @ change)
 

@@ -9,10 +9,13 @@ import numpy as np
 from ionics.cells.cell import Cell, Conductor, Electrode, Metal, Particle, Surface
 from ionics.cells.inward import Modes, Shells
 from ionics.constants import FARADAY
-from ionics.fitting.cells.packing import impedance_errors, pack, voltage_errors
+from ionics.fitting.cells.fit import pose
+from ionics.fitting.cells.packing import impedance_errors, title, voltage_errors
 from ionics.fitting.cells.records import Discharge, Impedance, Rates
+from ionics.fitting.cells.result import fitted
 from ionics.fitting.cells.states import Specimen
 from ionics.fitting.model import Free
+from ionics.fitting.posed import linearised
 from ionics.fitting.spectrum import Spectrum
 from ionics.kinetics.compact import Capacitance
 from ionics.kinetics.rates import ButlerVolmer
@@ -79,31 +82,33 @@ def answered(part, specimen):
     return part.answer(specimen, jnp.asarray(1e-5)) if hasattr(part, "current") else part.answer(specimen)
 
 
+def answers(cell, records):
+    """The records as a fit of the cell begins with them, by what a fit compiles anyway."""
+    posed = pose(cell, {"NMC": FILLED}, records, FREE)
+    residual, _ = linearised(posed.problem, jnp.asarray(posed.unknowns.start))
+    names = tuple(title(one, posed.records) for one in posed.records)
+    return fitted(names, posed.records, posed.packed, np.asarray(residual)[: -len(FREE)])
+
+
 def clean_records(cell, sigma=2e-3, charge_sigma=2e-3, relative=0.01):
     """Discharges, capacities of which the last rate cannot be, and two spectra, as the cell itself has them."""
-    specimen = Specimen(cell, {"NMC": FILLED})
     errors = {"sigma": sigma, "charge_sigma": charge_sigma}
-    blank = np.linspace(1.0, 2.0, 49)
-    asked = [Discharge(ONE * c, blank, np.full(49, 4.0), CUTOFF, capacity=1.0, label=f"{c}C", **errors) for c in RATES]
-    _, ends = answered(pack(asked).discharges, specimen)
-    timed = []
-    for one, end in zip(asked, np.asarray(ends), strict=True):
-        last = float(end) / one.current
-        time = np.unique(np.concatenate([np.geomspace(1e-3, 0.1, 10), np.linspace(0.1, 1, 40)[:-1]])) * last
-        timed.append(dataclasses.replace(one, time=time, voltage=np.full(len(time), 4.0), capacity=float(end)))
-    voltage, _ = answered(pack(timed).discharges, specimen)
-    found = [
-        dataclasses.replace(one, voltage=np.asarray(v)[: len(one.time)]) for one, v in zip(timed, voltage, strict=True)
-    ]
+    share = np.concatenate([np.geomspace(1e-3, 0.1, 10), np.linspace(0.1, 1, 40)[1:-1]])  # of the time to the cutoff
+    flat = np.full(len(share), 4.0)
+    blank = [Discharge(ONE * c, share, flat, CUTOFF, capacity=1.0, label=f"{c}C", **errors) for c in RATES]
     currents = ONE * np.array([*RATES, IMPOSSIBLE])
-    found.append(Rates(currents, np.append(np.asarray(ends)[: len(RATES)], 0.0), CUTOFF, sigma=0.005, label="table"))
-    flat = Spectrum(FREQUENCY, np.ones(len(FREQUENCY)) + 0j)
-    spectra = [
-        Impedance(flat, AREA, share * FULL, sigma=relative, label=f"{100 * (1 - share):.0f} %") for share in (0.2, 0.6)
+    table = Rates(currents, np.full(len(currents), FULL), CUTOFF, sigma=0.005, label="table")
+    one = Spectrum(FREQUENCY, np.ones(len(FREQUENCY)) + 0j)
+    spectra = [Impedance(one, AREA, d * FULL, sigma=relative, label=f"{100 * (1 - d):.0f} %") for d in (0.2, 0.6)]
+    timed = [
+        dataclasses.replace(one, time=share * own.capacity / one.current, capacity=own.capacity)
+        for one, own in zip(blank, answers(cell, [*blank, table, *spectra]), strict=False)
     ]
-    z = answered(pack(spectra).spectra, specimen)
-    for one, own in zip(spectra, np.asarray(z), strict=True):
-        found.append(dataclasses.replace(one, spectrum=Spectrum(FREQUENCY, own[: len(FREQUENCY)] / AREA)))
+    own = answers(cell, [*timed, table, *spectra])
+    found = [dataclasses.replace(one, voltage=known.model) for one, known in zip(timed, own, strict=False)]
+    found.append(dataclasses.replace(table, capacity=own[len(RATES)].model))
+    for one, known in zip(spectra, own[-len(spectra) :], strict=True):
+        found.append(dataclasses.replace(one, spectrum=Spectrum(FREQUENCY, known.model / AREA)))
     return found
 
 

@@ -54,16 +54,19 @@ def test_the_jacobian_is_that_of_differences(joint):
     problem, at = joint.posed.problem, jnp.asarray(joint.posed.unknowns.inner(joint.values))
     tight = dataclasses.replace(problem, rtol=jnp.asarray(1e-6), coarse=jnp.asarray(1e-6))
     (_, exact), (_, coarse) = linearised(tight, at), linearised(problem, at)
-    for k in range(len(at)):
-        step = 3e-3
-        up, down = (linearised(tight, at.at[k].add(sign * step))[0] for sign in (1, -1))
-        # between two time steps voltages are good to some microvolts: 1e-3 standard deviations of 300 numbers over 6e-3
-        scale, rounding = float(jnp.linalg.norm(exact[:, k])), 1e-3 * np.sqrt(300) / (2 * step)
-        assert float(jnp.linalg.norm((up - down) / (2 * step) - exact[:, k])) < 0.03 * scale + rounding, joint.names[k]
-        # derivatives of coarse time steps: 1.6 % off for the occupancy at the beginning, less for the others
-        assert float(jnp.linalg.norm(coarse[:, k] - exact[:, k])) < 0.03 * scale, joint.names[
-            k
-        ]  # what is searched with
+    length = jnp.linalg.norm(exact, axis=0)
+    # those that are searched with are of coarse time steps
+    assert jnp.max(jnp.linalg.norm(coarse - exact, axis=0) / length) < 0.02
+    # along two directions in which every unknown changes residuals as much as the others: one column that is 5 % off
+    # is 2 % of the change along a direction
+    for signs in (np.ones(len(at)), (-1.0) ** np.arange(len(at))):
+        way = signs / length
+        step = 3e-2 / float(jnp.max(jnp.abs(way)))
+        up, down = (linearised(tight, at + sign * step * way)[0] for sign in (1, -1))
+        slope = exact @ way
+        # between two time steps voltages are good to some microvolts: 1e-3 standard deviations of 300 numbers
+        rounding = 1e-3 * np.sqrt(300) / (2 * step)
+        assert jnp.linalg.norm((up - down) / (2 * step) - slope) < 0.01 * jnp.linalg.norm(slope) + rounding
 
 
 @pytest.mark.slow
@@ -83,13 +86,13 @@ def test_discharges_alone_do_not_know_the_double_layer(clean, begin):
     assert fit.error("D") < 0.1 * fit["D"]
 
 
-def test_impedance_closes_what_discharges_leave_open(joint, clean, begin):
+def test_impedance_closes_what_discharges_leave_open(joint, clean):
     assert joint.error("R") < 0.05 * joint["R"]
     sources = dict(sentence.split(": ", 1) for sentence in joint.sources)
     assert "open without impedances" in sources["R"]
     share = dict(zip(joint.by_kind.parts, joint.by_kind.share, strict=True))
     assert share["discharges"][joint.names.index("volume")] > 0.9  # the capacity is not in a spectrum
-    fit = fit_cell(*begin, with_errors(clean, 1), FREE, priors=RADIUS, starts=0)
+    fit = fit_cell(joint.specimen.cell, joint.specimen.filled, with_errors(clean, 1), FREE, priors=RADIUS, starts=0)
     assert fit.undetermined == ()
     assert fit.error("C") < 0.05 * fit["C"]
 
@@ -107,7 +110,7 @@ def test_every_record_is_missed_by_its_noise(joint):
         assert one.capacity == pytest.approx(one.record.capacity, rel=4 * 2e-3)
     assert joint.fitted[3].rms < 2 * 0.005
     for one in joint.fitted[4:]:
-        assert one.rms == pytest.approx(0.03 * np.sqrt(2), rel=0.4)  # of both parts
+        assert one.rms == pytest.approx(0.01 * np.sqrt(2), rel=0.4)  # of both parts
 
 
 def test_a_rate_that_cannot_be_has_no_capacity(joint):
@@ -117,9 +120,9 @@ def test_a_rate_that_cannot_be_has_no_capacity(joint):
     assert "table" in table.sentence
 
 
-def test_sizes_of_errors_that_nobody_states_are_found(clean, begin):
+def test_sizes_of_errors_that_nobody_states_are_found(clean, joint):
     silent = [dataclasses.replace(one, sigma=None) for one in with_errors(clean, 3)]
-    fit = fit_cell(*begin, silent, FREE, priors=LAYER, starts=0)
+    fit = fit_cell(joint.specimen.cell, joint.specimen.filled, silent, FREE, priors=LAYER, starts=0)
     sizes = {one.name: one.size for one in fit.sizes if not one.stated}
     assert fit.weighting == "estimated"
     assert sorted(sizes) == [

@@ -5,6 +5,7 @@ import numpy as np
 
 from ionics.fitting import search as searching
 from ionics.fitting.levenberg import Box
+from ionics.fitting.posed import AbstractProblem
 from ionics.fitting.problem import Posed, unknowns
 from ionics.fitting.search import search
 from tests.fitting.recovery.simple import ARC, arc
@@ -33,3 +34,35 @@ def test_more_searches_than_fit_at_once_end_where_they_end_alone(monkeypatch):
     assert told == sorted(told)
     assert told[-1] == 1.0
     assert len(told) > COUNT / 8
+
+
+class Leaning(AbstractProblem):
+    """Two unknowns that nearly make up for each other; a bound on one cuts off the way of one and not of the other."""
+
+    @property
+    def slow(self) -> bool:
+        return True
+
+    @property
+    def rough(self) -> float:
+        return 1e-5
+
+    @property
+    def residuals(self) -> int:
+        return len(MATRIX)
+
+    def linearised(self, unknowns):
+        return MATRIX @ unknowns - RIGHT, MATRIX
+
+
+MATRIX, RIGHT = jnp.array([[1.0, 0.99], [0.0, 0.1], [0.0, 0.0]]), jnp.array([0.0, 1.0, 0.1])
+
+
+def test_a_way_that_is_cut_off_at_a_bound_is_not_the_end():
+    # the minimum of both unknowns is (-9.9, 10); with the first at its bound the second one is at a = 0.99 and b = 0.1:
+    bound = -2.0
+    best = (0.99 * -bound + 0.1 * 1.0) / (0.99**2 + 0.1**2)
+    box = Box(jnp.array([[bound, -20.0]]), jnp.array([[20.0, 20.0]]), jnp.full((1, 2), 30.0))
+    ends = search([Leaning()], np.zeros(1, int), np.zeros((1, 2)), box, 60)
+    assert ends.codes == ("converged",)
+    np.testing.assert_allclose(ends.at[0], [bound, best], atol=1e-2)  # less than 1e-5 of the sum of squares is left

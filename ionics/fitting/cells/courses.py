@@ -20,10 +20,8 @@ Scalar = Float[Array, ""]
 Runs = Float[Array, " run"]
 
 RTOL = 1e-5  # error of one time step, of occupancies and of potentials in RT/F; between two, some 10 microvolts
-COARSE = (
-    3e-3  # the same where only derivatives are wanted: within 0.2 % of those of the fine steps, at a third of the time
-)
-STEPS = 600  # time steps of a discharge at most, with those that are refused
+COARSE = 1e-3  # the same for derivatives alone, which are a percent off then at most, at a third of the time
+STEPS = 2000  # time steps of a discharge at most, with those that are refused: up to some 600 were seen
 MARGIN = 0.3  # V past its cutoff that a discharge is followed
 NEVER = 1e3  # V; a cutoff that is not met
 HALVINGS = 40
