@@ -7,6 +7,7 @@ import numpy as np
 RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
 ONE_C = 45.0  # A m-2 of the cells below
 LONGEST = 1.3  # of the time that 1C is called after; every discharge below ends at the voltage before
+CHECKED = 16  # discharges of a set, at most, that are compared with fine meshes
 FRACTIONS = np.array([0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])  # of a discharge, where voltages are compared
 
 NMC = {

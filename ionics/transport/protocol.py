@@ -278,14 +278,12 @@ def alike(stack: Driven, steps: Sequence[Step]) -> Task:
 
     Raises ValueError where they differ in what they hold, in their cutoffs or in how many times they save at.
     """
-    first, *others = steps
-    shapes = [jax.tree.map(np.shape, step) for step in steps]
-    if any(shape != shapes[0] for shape in shapes) or any(
-        jax.tree.structure(one) != jax.tree.structure(first) for one in others
-    ):
+    first, leaves = steps[0], [jax.tree.flatten(step) for step in steps]
+    columns = list(zip(*(own for own, _ in leaves), strict=False))
+    if any(tree != leaves[0][1] for _, tree in leaves) or any(len({np.shape(a) for a in one}) > 1 for one in columns):
         raise ValueError("steps side by side must hold the same, and be alike in their cutoffs and times to save at")
-    species, many = [s.name for s in stack.species], jax.tree.map(lambda *a: np.stack(a), *steps)
-    count = _wanted(first).shape[0]
+    many = jax.tree.unflatten(leaves[0][1], [np.stack(column) for column in columns])
+    species, count = [s.name for s in stack.species], _wanted(first).shape[0]
     return jax.vmap(lambda step: _task(stack, step, species, len(first.cutoffs), count))(many)
 
 
