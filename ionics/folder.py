@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DRAWN = "nyquist bode parts profiles protocol voltage sweep thermal losses junctions moments fit correlation arrhenius"
-DRAWN += " contributions consistency relaxation_times likelihoods corner spectra series design"
+DRAWN += " contributions consistency relaxation_times likelihoods corner spectra series design choice"
+DRAWN += " electrodes records limits capacity_rate"
 OWN_FILES = re.compile(
     rf"result\.nc|config\.yaml|report\.html|fitted(-.*)?\.yaml|({'|'.join(DRAWN.split())})(-.*)?\.png"
 )

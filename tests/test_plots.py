@@ -13,8 +13,9 @@ import matplotlib as mpl  # isort: skip
 from matplotlib.figure import Figure
 
 from ionics import fit_results, plots, results
+from ionics.folder import DRAWN
 from ionics.plots.spectra import shown_parts, smooth
-from ionics.report import open_result, redraw, report, write_result
+from ionics.report import CAPTIONS, open_result, redraw, report, write_result
 from ionics.results import scalar, variable
 from ionics.summary import contributions, reference_frequency
 
@@ -387,3 +388,8 @@ def test_pictures_can_be_drawn_again_elsewhere(run, tmp_path):
     paths = redraw(open_result(folder), tmp_path / "again")
     assert {p.name for p in paths} == {"nyquist.png", "bode.png", "parts.png", "profiles.png", "report.html"}
     assert all(p.is_file() for p in paths)
+
+
+def test_a_folder_of_results_knows_every_picture_as_its_own():
+    """Else a run could not be repeated into the same folder."""
+    assert set(CAPTIONS) == set(DRAWN.split())

@@ -237,8 +237,16 @@ class Metal(Surface):
     """Lithium, or an alloy on a plateau."""
 
     metal: str = Field(description="Its name.", examples=["Li"])
-    potential: Voltage = Field(0.0, description="Against Li/Li+.", examples=["0.62 V"])
+    potential: Voltage = Field(0.0, description="Against Li/Li+; of Li itself 0 V.", examples=["0.62 V"])
     voids: Voids | None = Field(None, description="Under it.", examples=["{depth: 1 mAh/cm^2, healing: 10 h}"])
+
+    @model_validator(mode="after")
+    def _has_a_potential(self):
+        if self.metal != "Li" and "potential" not in self.model_fields_set:
+            raise wrong(
+                f"{self.metal} is not lithium", "its potential against Li/Li+, e.g. 0.62 V of In-Li", "potential"
+            )
+        return self
 
 
 class FilmElectrode(Mapping):
@@ -249,11 +257,13 @@ class FilmElectrode(Mapping):
 
 def _kind(data: Any) -> str:
     keys = data if isinstance(data, dict) else {}
-    return next((tag for key, tag in (("metal", "metal"), ("film", "film")) if key in keys), "composite")
+    return next((tag for key, tag in (("metal", "a metal"), ("film", "a film")) if key in keys), "a composite")
 
 
 Electrode = Annotated[
-    Annotated[Metal, Tag("metal")] | Annotated[FilmElectrode, Tag("film")] | Annotated[Composite, Tag("composite")],
+    Annotated[Metal, Tag("a metal")]
+    | Annotated[FilmElectrode, Tag("a film")]
+    | Annotated[Composite, Tag("a composite")],
     Discriminator(_kind),
 ]
 

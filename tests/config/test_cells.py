@@ -94,8 +94,13 @@ MISTAKES = {
     "a C-rate without a capacity": (
         "  capacity: {positive: {grains: [0.25, 0.9]}}\n", "", "study.capacity", "a C-rate needs it"),
     "two metals": (
-        CELL[CELL.index("  positive:"):CELL.index("study:")], "  positive: {metal: Na, reaction: {law: equilibrium}}\n",
+        CELL[CELL.index("  positive:"):CELL.index("study:")], "  positive: {metal: Li, reaction: {law: equilibrium}}\n",
         "cell.positive", "two metals"),
+    "an alloy without a potential": (
+        "metal: Li,", "metal: In-Li,", "cell.negative.potential", "In-Li is not lithium"),
+    "a metal with an unknown law": (
+        "law: butler-volmer, exchange_current: 10 A", "law: butlervolmer, exchange_current: 10 A", 
+        "cell.negative.reaction", "butlervolmer"),
     "a coating that is half a layer": (
         "        occupancy: 0.3", "        occupancy: 0.3\n        coating: {thickness: 5 nm}",
         "cell.positive.active.grains.coating.conductivity", "conductivity: 1e-8 S/cm"),

@@ -109,6 +109,7 @@ def test_a_table_to_come_says_what_the_discharges_say(planned):
 # ---- what comes of it
 
 
+@pytest.mark.slow
 def test_the_errors_are_those_that_a_fit_of_such_data_reports(planned):
     made = which(None, 3)
     fit = fit_cell(half_cell(), HALF, planned, FREE, priors=LAYER, starts=0)

@@ -345,6 +345,7 @@ def charged(charge):
     return Stack((VACANCY,), layers, junctions, T, units=(Unit(0, 1, 1000.0),))
 
 
+@pytest.mark.slow
 def test_a_charged_core_between_two_grains_is_twice_half_a_grain():
     """Two ways to the same boundary: a charge in the middle of a unit, a potential at the end of half of it."""
     whole = remeshed(repeated(charged(0.05)))

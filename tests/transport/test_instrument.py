@@ -355,6 +355,7 @@ def question(factor):
     return jnp.stack([harmonic.second[0].real, harmonic.second[0].imag, harmonic.rectified[0], half.left[0].real])
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_central_differences_in_both_modes():
     one, step = jnp.ones(3), 1e-4
     value = question(one)

@@ -243,6 +243,7 @@ def discharge(cell, mode):
     return answers
 
 
+@pytest.mark.slow
 def test_derivatives_of_voltage_and_capacity_are_those_of_central_differences(cell):
     one, h = jnp.ones(6), 2e-3
     ask = jax.jit(discharge(cell, "forward"))
@@ -270,6 +271,7 @@ def test_reverse_derivatives_are_forward_derivatives(cell):
     np.testing.assert_allclose(backward / scale, forward / scale, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_batch_is_a_loop(cell):
     factors = jnp.asarray(np.random.default_rng(3).uniform(0.8, 1.2, (3, 6)))
     ask = discharge(cell, "forward")

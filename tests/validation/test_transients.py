@@ -114,6 +114,7 @@ def crowding(debye, filled, wall, times, n=80):
     return x, c, np.array([-debye * slope(own)[0] for own in c])
 
 
+@pytest.mark.slow
 def test_crowded_ions_after_a_large_step():
     """D05: two ions that share their sites; the layers at the plates fill up, the middle is depleted."""
     half, diffusivity, permittivity, debye, filled, wall = 1e-6, 1e-12, 10.0, 0.1, 0.5, 6.0
