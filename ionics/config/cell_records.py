@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Drawn = Annotated[float, Quantity(CHARGE)]
 Passed = Annotated[float, Quantity(CHARGE, least=0)]
+SAME = 0.05  # how far a stated current may be from that of its file
 STEADY = 0.02  # of the largest current: a change above it begins another step of a titration
 Steps = tuple[str | int, ...]
 
@@ -217,12 +218,32 @@ def _discharge(config: Config, place: Steps, own: DischargeRecord):
         time = np.asarray(own.charge or (), float) / abs(own.current)
         voltage = np.asarray(own.voltage or (), float)
         late = time > 0
+        _runs_down(config, place, own, voltage)
         return Discharge(own.current, time[late], voltage[late], label=label, **under(config, own), **sizes)
     measured = _cycling(config, place, own.file)
     time = measured.time - measured.time[0]
     kept = np.flatnonzero(np.diff(time, prepend=0.0) > 0)
+    _runs_down(config, place, own, measured.voltage)
+    if config.area is not None and np.isfinite(measured.current).any():
+        there = float(np.nanmedian(np.abs(measured.current))) / config.area
+        if abs(abs(own.current) - there) > SAME * there:
+            raise config.error(
+                (*place, "current"), f"{Path(own.file).name} holds {0.1 * there:.4g} mA/cm^2",
+                "the current of the file over the area of the cell, or another area",
+            )  # fmt: skip
     whole = Discharge(own.current, time[kept], measured.voltage[kept], label=label, **under(config, own), **sizes)
     return whole.thinned()
+
+
+def _runs_down(config: Config, place: Steps, own: DischargeRecord, voltage: np.ndarray) -> None:
+    """Raise ConfigError where the voltage goes the other way than the current says."""
+    if len(voltage) > 1 and (voltage[-1] - voltage[0]) * own.current > 0:
+        way = (
+            ("falls", "a positive current, which discharges")
+            if own.current < 0
+            else ("rises", "a negative current, which charges")
+        )
+        raise config.error((*place, "current"), f"the voltage {way[0]}", way[1])
 
 
 def _rates(config: Config, place: Steps, own: RatesRecord):

@@ -1,6 +1,7 @@
 """Records of cells as arrays: cut, thinned, weighed; states after a charge; curves with free knots."""
 
 import dataclasses
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
+import ionics
+from ionics.config.errors import ConfigError
 from ionics.constants import FARADAY
 from ionics.fitting.cells.cycled import discharges, parts, titration
 from ionics.fitting.cells.groups import determination, rescaled
@@ -197,3 +200,28 @@ def test_what_one_part_alone_determines_is_its_share():
     assert found.without[0, 0] == np.inf
     assert found.without[1, 1] == pytest.approx(1.0)
     assert found.alone[0, 0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("current", "problem"),
+    [
+        (
+            "-1 mA/cm^2",
+            r"study.yaml:\d+: fit.records\[0\].discharge.current: got -1 mA/cm\^2; the voltage falls; a positive",
+        ),
+        (
+            "0.1 mA/cm^2",
+            r"study.yaml:\d+: fit.records\[0\].discharge.current: got 0.1 mA/cm\^2; 1C.csv holds 1 mA/cm\^2",
+        ),
+    ],
+)
+def test_a_current_that_is_not_that_of_the_file_is_refused(tmp_path, current, problem):
+    rows = [f"{60 * k},{3.6 - 0.02 * k},0.0005" for k in range(20)]
+    (tmp_path / "1C.csv").write_text("\n".join(["time/s,Ewe/V,I/A", *rows]) + "\n")
+    configs = Path(__file__).parents[2] / "configs" / "fit_thin_film_rates.yaml"
+    text = configs.read_text().replace("area: 1 cm^2", "area: 0.5 cm^2")
+    head, tail = text[: text.index("    - discharge:")], text[text.index("  free:") :]
+    record = f"    - discharge: {{file: 1C.csv, current: {current}, cutoff: 3 V}}\n"
+    (tmp_path / "study.yaml").write_text(head + record + tail)
+    with pytest.raises(ConfigError, match=problem):
+        ionics.load(tmp_path / "study.yaml").fit()
