@@ -53,6 +53,6 @@ def _panels(ds: xr.Dataset, name: str):
         yield f"{name}: surface", f"distance from separator ({unit})", depth[at] * factor, own.filling.values[:, at]
     at = biggest & (depth == depth.min())
     factor, unit = length_unit(size.max())
-    where = "inside, at the separator" if len(np.unique(depth)) > 1 else "inside"
+    where, origin = ("inside, at the separator", "middle") if len(np.unique(depth)) > 1 else ("inside", "collector")
     x = position[at] * size.max() * factor
-    yield f"{name}: {where}", f"distance from the middle ({unit})", x, own.filling.values[:, at]
+    yield f"{name}: {where}", f"distance from the {origin} ({unit})", x, own.filling.values[:, at]
