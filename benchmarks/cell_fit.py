@@ -29,6 +29,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from cells_setup import graphite, nmc
+from machine import processor
 from scipy.optimize import least_squares
 
 jax.config.update("jax_enable_x64", True)
@@ -59,28 +61,19 @@ FREQUENCY = np.geomspace(1e4, 1e-2, 40)
 OFF = np.array([2.0, 0.6, 0.5, 1.8, 1.6, 0.5, 0.7, 1.1, 0.95, 1.02])  # of the true values
 
 
-def nmc(x):
-    """Mohtat et al., J. Electrochem. Soc. 167 (2020) 110561, doi:10.1149/1945-7111/aba5d1 [V against Li]."""
-    poly = 4.3452 - 1.6518 * x + 1.6225 * x**2 - 2.0843 * x**3 + 3.5146 * x**4 - 2.2166 * x**5
-    return poly - 0.5623e-4 * np.exp(109.451 * x - 100.006)
-
-
-def graphite(x):
-    """Chen et al., J. Electrochem. Soc. 167 (2020) 080534, doi:10.1149/1945-7111/ab9050 [V against Li]."""
-    tanh = np.tanh
-    return (
-        1.9793 * np.exp(-39.3631 * x) + 0.2482 - 0.0909 * tanh(29.8538 * (x - 0.1234))
-        - 0.04478 * tanh(14.9159 * (x - 0.2769)) - 0.0205 * tanh(30.4444 * (x - 0.6103))
-    )  # fmt: skip
-
-
 def electrode(name, material, curve, sites, diffusivity, exchange, radius, volume, thickness, electronic, sizes):
     """Spheres of one size in a porous electrode."""
     nodes, shells = sizes
     theta = np.linspace(0.005, 0.995, 200)
     spacing = np.linspace(4.0, 1.0, shells - 1)
     carrier = Carrier(
-        Species("Li", 0), Measured(theta, curve(theta)), sites, 0.5, Constant(diffusivity), Constant(0.0), Chemical()
+        Species("Li", 0),
+        Measured(theta, curve(theta, np.exp, np.tanh)),
+        sites,
+        0.5,
+        Constant(diffusivity),
+        Constant(0.0),
+        Chemical(),
     )
     surface = Surface(ButlerVolmer(Constant(exchange), 0.5, True), compact=Capacitance(0.2))
     own = Particle(
@@ -282,15 +275,6 @@ def main() -> None:
         print(section(report[name]))
     text = [section(report[name]) for name in PARTS if name in report]
     (arguments.output / "cell_fit.md").write_text("\n".join(["# Fits of cells", "", *text]))
-
-
-def processor() -> str:
-    """Name of the CPU."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.machine()
 
 
 def versions() -> dict[str, str]:

@@ -30,6 +30,7 @@ jax.config.update("jax_enable_x64", True)
 import equinox as eqx  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from cells_setup import CHECKED, FRACTIONS, HALF, NMC, ONE_C, OPEN_CIRCUIT, RATES, varied  # noqa: E402
+from machine import processor  # noqa: E402
 
 import ionics  # noqa: E402
 from ionics.cells.balance import at_rest, flatten  # noqa: E402
@@ -196,14 +197,6 @@ def errors(volts, lengths, exact, ends) -> Row:
         "largest later [mV]": off[:, 1:].max(),
         "of the duration": np.abs(lengths / ends - 1).max(),
     }
-
-
-def processor() -> str:
-    """Name of the CPU."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    named = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return (named or [platform.machine()])[0]
 
 
 PARTS = {

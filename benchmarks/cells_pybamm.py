@@ -35,6 +35,7 @@ os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
 import numpy as np
 import pybamm
 from cells_setup import CHECKED, FRACTIONS, HALF, LONGEST, NMC, ONE_C, OPEN_CIRCUIT, RATES, varied
+from machine import processor
 
 Row = dict[str, object]
 FARADAY, GAS = 96485.33212, 8.31446261815324  # what PyBaMM uses
@@ -390,14 +391,6 @@ def line(cell: dict, frequency) -> np.ndarray:
 
 
 PARTS = {"accuracy": accuracy, "impedance": impedance}
-
-
-def processor() -> str:
-    """Name of the CPU."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    named = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return (named or [platform.machine()])[0]
 
 
 def main() -> None:

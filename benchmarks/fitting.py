@@ -30,6 +30,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from machine import processor
 from scipy.optimize import least_squares
 
 jax.config.update("jax_enable_x64", True)
@@ -447,15 +448,6 @@ def main() -> None:
     text = [section(report[name]) for name in PARTS if name in report]
     text += [notes.read_text()] if notes.is_file() else []
     (arguments.output / "fitting.md").write_text("\n".join(["# Fits", "", *text]))
-
-
-def processor() -> str:
-    """Name of the CPU."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.machine()
 
 
 def versions() -> dict[str, str]:

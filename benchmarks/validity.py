@@ -28,6 +28,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+from machine import processor
 
 from ionics.fitting.checks.kramers_kronig import kramers_kronig, kramers_kronig_series
 from ionics.fitting.relaxation.relaxation_times import distribution_of_relaxation_times, relaxation_times_series
@@ -146,15 +147,6 @@ def main() -> None:
     (arguments.output / "validity.json").write_text(json.dumps(report, indent=2) + "\n")
     (arguments.output / "validity.md").write_text(markdown(report))
     print(markdown(report))
-
-
-def processor() -> str:
-    """Name of the CPU."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.machine()
 
 
 def versions() -> dict[str, str]:

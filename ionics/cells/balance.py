@@ -149,10 +149,8 @@ def at_rest(cell: Cell, filled: dict[str, float] | dict[str, Scalar]) -> State:
             spreading = one.spreading(cell.temperature)
             theta.append(one.inside.resting(jnp.full(size, occupancy), spreading))
             rate.append(jnp.zeros(size))
-            level = one.open_circuit(occupancy, cell.temperature)
-            if one.inside.separates:
-                surface, *curvature = one.inside.seen(theta[-1], spreading)
-                level = one.outside(surface, cell.temperature, *curvature)[0][0, 0]
+            surface, *curvature = one.inside.seen(theta[-1], spreading)
+            level = one.outside(surface, cell.temperature, *curvature)[0][0, 0]
         sides.append(Inside(tuple(theta), tuple(rate), jnp.full(electrode.nodes, level)))
     zero = jnp.zeros(())
     return State(*sides, zero, zero, sides[1].drop[0] - sides[0].drop[0])
