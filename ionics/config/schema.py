@@ -13,6 +13,7 @@ from ionics.config.design_questions import Design
 from ionics.config.document import Document
 from ionics.config.errors import ConfigError
 from ionics.config.fit_questions import Fit
+from ionics.config.interface_questions import InterfaceQuestion
 from ionics.config.material import Material
 from ionics.config.model import Mapping, wrong
 from ionics.config.quantities import (
@@ -285,6 +286,10 @@ class Config(Mapping):
     study: Study | None = Field(None, description="What `ionics run` asks.")
     fit: Fit | None = Field(None, description="What `ionics fit` asks.")
     design: Design | None = Field(None, description="What `ionics design` asks.")
+    interface: InterfaceQuestion | None = Field(
+        None, description="What `ionics interface` asks.",
+        examples=["{left: {structure: LiCoO2}, right: {structure: Li3PO4}}"],
+    )  # fmt: skip
 
     _document: Document = PrivateAttr()
     _resolved: dict[str, Material] = PrivateAttr(default_factory=dict)
