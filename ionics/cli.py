@@ -94,6 +94,25 @@ def design(file: File, out: Out = None, overrides: Set = None) -> None:
 
 
 @app.command()
+def interface(file: File, out: Out = None, overrides: Set = None) -> None:
+    """From the two crystals in FILE to their junction: match, search, relax, barriers, and the stack they hand over.
+
+    Writes DIR/result.nc, stack.yaml (for `ionics run`), interface.extxyz, search.db, PNG figures and report.html. What
+    is done is kept in DIR.work: after an interruption the same command goes on.
+    """
+    with _failures(), _progress() as tell:
+        folder = _folder(out, file.stem)
+        study = _load(file, overrides, tell)
+        try:
+            result = study.interface(folder.with_name(f"{folder.name}.work"), tell)
+        except KeyboardInterrupt:
+            typer.echo("Interrupted; what is done is kept, and the same command goes on.", err=True)
+            raise typer.Exit(130) from None
+        _write(result, folder, tell)
+    _say(result, folder)
+
+
+@app.command()
 def compare(
     results: Annotated[
         list[Path], typer.Argument(help="Folders of fits of the same data (or result.nc).", show_default=False)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 DRAWN = "nyquist bode parts profiles protocol voltage sweep thermal losses junctions moments fit correlation arrhenius"
 DRAWN += " contributions consistency relaxation_times likelihoods corner spectra series design choice"
-DRAWN += " electrodes records limits capacity_rate"
+DRAWN += " electrodes records limits capacity_rate influence"
+DRAWN += " candidates structure search registry paths defects gamma reactions"
 OWN_FILES = re.compile(
-    rf"result\.nc|config\.yaml|report\.html|fitted(-.*)?\.yaml|({'|'.join(DRAWN.split())})(-.*)?\.png"
+    rf"result\.nc|config\.yaml|report\.html|stack\.yaml|interface\.extxyz|search\.db|fitted(-.*)?\.yaml|({'|'.join(DRAWN.split())})(-.*)?\.png"
 )
 
 

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import math
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,9 @@ import xarray as xr
 from ionics import plots, results
 from ionics.fit_results import joint_of
 from ionics.folder import replacing
+from ionics.plots.intervals import MOST_ANSWERS
 from ionics.quantity import duration, plus_minus, pretty_unit, quantity
-from ionics.summary import contributions, reference_frequency, verdict
+from ionics.summary import contributions, intervals_of, reference_frequency, verdict
 
 CAPTIONS = {
     "nyquist": "Impedance in the complex plane. The filled arcs are the shares of the elements in series, from the "
@@ -26,6 +28,8 @@ CAPTIONS = {
     "parts": "Which element is which arc: real parts stacked, imaginary parts one by one.",
     "profiles": "Potential, concentrations and electrochemical potentials (each relative to its left end): the whole "
     "stack, then the junctions enlarged. A flat electrochemical potential means equilibrium.",
+    "influence": "Which uncertain number explains how much of the spread of what follows (of ranks; the bars of an "
+    "answer add up to what a sum of all explains).",
     "protocol": "What the terminals saw, steps shaded in turn. Grey: open-circuit voltage of the mean compositions.",
     "voltage": "Voltage against the charge passed; full lines discharge, broken lines charge.",
     "sweep": "Current while the voltage is swept; the first instants after a corner are left out.",
@@ -53,10 +57,21 @@ CAPTIONS = {
     "capacity_rate": "Capacity against rate with the band of the fit.",
     "series": "Parameters through the series, with standard errors; open symbols: not consistent with Kramers-Kronig.",
     "correlation": "Correlation of the fitted parameters: near ±1, the data determine only a combination of the two.",
+    "structure": "The relaxed junction: from two sides, and from above the atoms next to the plane.",
+    "candidates": "Every way to join the two crystals that the limits allow, ranked before any energy; grey ones fail "
+    "the audit.",
+    "search": "Energies of visited structures, and the best so far of each candidate.",
+    "registry": "Energy over the lateral shift of the upper crystal, the gap free at each.",
+    "paths": "Energy along hops of lithium, and their barriers against the distance from the plane.",
+    "defects": "Energies of lithium defects against the distance from the plane; below, the potential of the stack "
+    "that is handed over.",
+    "gamma": "Which lithium content is stable at which lithium chemical potential, drawn as a voltage.",
+    "reactions": "What the two would become if they reacted: energy against mixing ratio, products at the kinks.",
     "arrhenius": "Conductivity (or conductance) times temperature against the inverse temperature.",
 }
 
 LONGEST_TABLE = 40  # steps
+LONGEST_INTERFACES = 15  # candidates
 MOST_DRAWN = 12  # members of a series
 
 STYLE = """
@@ -101,6 +116,7 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
         "capacity-rate": _fit_tables,
         "series": _series_tables,
         "design": _design_tables,
+        "interface": _interface_tables,
     }[kind](ds)
     if "together" in ds.attrs and isinstance(result, xr.DataTree):
         tables = [*_fit_tables(joint_of(result)), *tables]
@@ -113,6 +129,7 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
             "series": "Series of fits",
             "design": "Design",
             "capacity-rate": "Capacity against rate",
+            "interface": "Interface",
         }[kind]
     )
     if kind == "fit" and ds.attrs.get("label"):
@@ -142,7 +159,33 @@ def report(result: xr.Dataset | xr.DataTree, pictures: Sequence[Path] = ()) -> s
 
 def _run_tables(ds) -> list[str]:
     tables = [_parts_table(ds)] if "z_real" in ds else []
+    tables += _interval_tables(ds) if "quantile" in ds.dims else []
     return [*tables, _stack_table(ds) if "element_kind" in ds else _cell_table(ds)]
+
+
+def _interval_tables(ds) -> list[str]:
+    """What follows from the uncertain numbers, the numbers, and which matters how much."""
+    rows = [
+        [name, quantity(central, unit), *(f"{quantity(low, unit)} to {quantity(high, unit)}" for low, high in pairs)]
+        for name, unit, central, pairs in intervals_of(ds)
+    ]
+    draws = json.loads(ds.attrs["draws"])
+    caption = (
+        f"{draws['answered']} draws, seed {draws['seed']}; profiles at the same share of the thickness of a layer."
+    )
+    tables = [_table("Intervals", ["", "central value", "68 %", "95 %"], rows, caption)] if rows else []
+    answers = [str(name) for name in ds.answer.values][:MOST_ANSWERS] if "answer" in ds.dims else []
+    shares = ds.influence.sel(answer=answers).values.T if answers else np.zeros((ds.sizes["uncertain"], 0))
+    order = np.argsort(-shares.max(axis=1, initial=0.0), kind="stable")
+    rows = [
+        [str(ds.uncertain.values[k]), str(ds.uncertain_written.values[k]), *(f"{100 * x:.0f} %" for x in shares[k]),
+         " ".join(str(ds[f"uncertain_{word}"].values[k]) for word in ("source", "method"))]
+        for k in order
+    ]  # fmt: skip
+    head = ["number", "as in the file", *(f"of {name}" for name in answers), "from"]
+    explained = [f"{name} {100 * float(ds.explained.sel(answer=name)):.0f} %" for name in answers]
+    caption = f"Share of the spread (of ranks) that each explains; all together: {', '.join(explained)}."
+    return [*tables, _table("Uncertain numbers", head, rows, caption if answers else "")]
 
 
 def _protocol_tables(ds) -> list[str]:
@@ -306,6 +349,47 @@ def _choice_tables(ds) -> list[str]:
     return [_table("Which records", head, rows), _table("Standard errors", ["with", *names], errors, caption)]
 
 
+def _interface_tables(ds) -> list[str]:
+    """What is handed to a stack, the best candidates, the hops."""
+    tables = []
+    if ds.sizes.get("estimate"):
+        head = ["quantity", "value", "uncertainty", "source", "how"]
+        keys = ("estimate", "estimate_text", "estimate_spread", "estimate_source", "estimate_method")
+        rows = list(zip(*(ds[key].values for key in keys), strict=True))
+        tables.append(_table("What is handed over", head, rows, "One standard uncertainty; a factor is log-normal."))
+    if ds.sizes.get("path"):
+        head = ["hop", "mechanism", "from the plane (Å)", "forward (eV)", "backward (eV)", ""]
+        rows = [
+            [
+                str(ds.path_label.values[k]),
+                str(ds.path_mechanism.values[k]),
+                f"{float(ds.path_distance[k]):.1f}",
+                f"{float(ds.path_forward[k]):.3f}",
+                f"{float(ds.path_backward[k]):.3f}",
+                str(ds.path_message.values[k]),
+            ]
+            for k in range(ds.sizes["path"])
+        ]
+        tables.append(_table("Hops of lithium", head, rows))
+    best = np.argsort(ds.candidate_score.values, kind="stable")[:LONGEST_INTERFACES]
+    head = ["left", "right", "area (Å²)", "strain", "atoms", "dipole (e/Å)", "score", "audit"]
+    rows = [
+        [
+            str(ds.candidate_left.values[k]),
+            str(ds.candidate_right.values[k]),
+            f"{float(ds.candidate_area[k]):.1f}",
+            f"{100 * float(ds.candidate_strain[k]):.2f} %",
+            str(int(ds.candidate_atoms[k])),
+            f"{float(ds.candidate_dipole[k]):.3f}",
+            f"{float(ds.candidate_score[k]):.3f}",
+            str(ds.candidate_reasons.values[k]) or "passed",
+        ]
+        for k in best
+    ]
+    more = f"The best {len(best)} of {ds.sizes['candidate']}."
+    return [*tables, _table("Candidates", head, rows, more)]
+
+
 def _share_of(error: float, value: float) -> str:
     return f"{100 * error / value:.2g} %" if error < value else "–"
 
@@ -410,6 +494,7 @@ def write_result(
         results.save(result, new / "result.nc")
         (new / "config.yaml").write_text(result.attrs.get("config", ""), encoding="utf-8")
         _write_fitted(result, new)
+        _write_atoms(result, new)
         tell("drawing")
         draw(result, new)
     return Path(folder)
@@ -421,6 +506,15 @@ def _write_fitted(result: xr.Dataset | xr.DataTree, folder: Path) -> None:
     for name, member in members.items():
         if "fitted" in member.attrs:
             (folder / f"fitted{name}.yaml").write_text(member.attrs["fitted"], encoding="utf-8")
+
+
+def _write_atoms(result: xr.Dataset | xr.DataTree, folder: Path) -> None:
+    """Of an atomistic interface: the stack it hands over, its atoms, and every structure that was visited."""
+    for name, key in (("stack.yaml", "stack"), ("interface.extxyz", "atoms")):
+        if result.attrs.get(key):
+            (folder / name).write_text(result.attrs[key], encoding="utf-8")
+    if Path(result.attrs.get("database", "")).is_file():
+        shutil.copyfile(result.attrs["database"], folder / "search.db")
 
 
 def open_result(path: str | Path) -> xr.Dataset | xr.DataTree:

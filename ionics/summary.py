@@ -13,6 +13,8 @@ from ionics.results import impedance_of, parts_of, variable
 
 NOISE = 1e-10  # of |Z|: a share below is rounding
 ARC = 0.2  # of the range of an element's real part: a summit below is a ripple on something else (1/2 for one R || C)
+LEAST_SHARE = 0.005  # of the resistance: an element below is not listed with its interval
+LOPSIDED = 0.15  # of the draws: more of them on one side of the central value are told
 MOST_NAMED = 8  # kinds of steps in a verdict
 FLAT = 1e-3  # of an element's own |Z|: a summit of -Im Z below is no arc
 
@@ -94,7 +96,7 @@ def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
         return _series_verdict(ds)
     if ds.attrs.get("kind") == "protocol":
         return _protocol_verdict(ds)
-    if ds.attrs.get("kind") == "design":
+    if ds.attrs.get("kind") in ("design", "interface"):
         return [f"{text[:1].upper()}{text[1:]}." for text in ds.attrs["sentences"].split("\n")]
     celsius = quantity(float(ds.temperature) - 273.15, "°C", prefix=False)
     current = float(ds.current)
@@ -108,8 +110,58 @@ def verdict(result: xr.Dataset | xr.DataTree) -> list[str]:
         sentences.insert(0, f"Do not use these numbers: {ds.attrs['message']}")
     if "z_real" in ds:
         sentences += _resistance_sentences(ds)
+    sentences += _uncertain_sentences(ds) if "uncertainty" in ds.attrs else []
     pinned = json.loads(ds.attrs.get("pinned", "[]"))
     return sentences + [f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in pinned]
+
+
+def intervals_of(ds: xr.Dataset) -> list[tuple[str, str, float, list[tuple[float, float]]]]:
+    """Of a run on uncertain numbers: name, unit, central value and (low, high) of 68 and 95 % of what follows."""
+    found = []
+
+    def add(name, central, values, unit):
+        edges = [float(x) for x in values]
+        if all(map(math.isfinite, edges)):
+            found.append((name, unit, float(central), [(edges[1], edges[3]), (edges[0], edges[4])]))
+
+    if "resistance_quantile" in ds:
+        at = f"at {quantity(reference_frequency(ds), 'Hz')}"
+        add(f"resistance {at}", ds.resistance, ds.resistance_quantile.values, "Ω cm²")
+        for k, name in enumerate(ds.element.values):
+            own = ds.isel(element=k)
+            if abs(float(own.element_share)) > LEAST_SHARE:
+                add(f"{name}, resistance {at}", own.element_resistance, own.element_resistance_quantile.values, "Ω cm²")
+                share, shares = 100 * own.element_share, 100 * own.element_share_quantile.values
+                add(f"{name}, share of it", share, shares, "%")
+    if "junction_capacitance_quantile" in ds:
+        for k, name in enumerate(ds.element.values):
+            own = ds.isel(element=k)
+            edges = own.junction_capacitance_quantile.values
+            add(f"{name}, capacitance at rest", own.junction_capacitance, edges, "F/cm²")
+    if "voltage_quantile" in ds and np.ptp(ds.voltage_quantile.values) > 1e-6:
+        add("voltage", ds.voltage, ds.voltage_quantile.values, "V")
+    return found
+
+
+def _uncertain_sentences(ds) -> list[str]:
+    """The interval of the resistance (or voltage), where it comes from, and what became of the draws."""
+    found, sentences = intervals_of(ds), []
+    if found:
+        name, unit, _, ((low, high), (least, most)) = found[0]
+        words = [f"{quantity(a, unit)} to {quantity(b, unit)}" for a, b in ((low, high), (least, most))]
+        sentences.append(f"With the uncertain numbers, {name}: 68 % interval {words[0]}, 95 % {words[1]}.")
+    if "resistance_draw" in ds:
+        above = float((ds.resistance_draw > ds.resistance).mean())
+        if abs(above - 0.5) > LOPSIDED:
+            middle, own = (quantity(float(x), "Ω cm²") for x in (ds.resistance_quantile[2], ds.resistance))
+            sentences.append(f"{100 * above:.0f} % of the draws lie above the central {own}; their median is {middle}.")
+    if ds.sizes.get("answer"):
+        own = ds.isel(answer=0)
+        first = int(np.argmax(own.influence.values))
+        share, name = 100 * float(own.influence[first]), ds.uncertain.values[first]
+        if share >= 1:
+            sentences.append(f"{share:.0f} % of the spread of the {ds.answer.values[0]} comes from {name}.")
+    return sentences + [f"{text[:1].upper()}{text[1:]}." for text in json.loads(ds.attrs["uncertainty"])]
 
 
 def charging_steps(ds: xr.Dataset) -> list[int]:

@@ -26,12 +26,13 @@ LOWER = {  # part -> the parts it may import, itself included
     "cell_timeline": {"constants", "transport", "cells", "results", "timeline"},
     "cell_fit_results": {"results", "fit_results"},
     "summary": {"constants", "results", "quantity"},
+    "intervals": {"results", "summary"},
     "plots": {"constants", "results", "fit_results", "summary", "quantity", "plots"},
     "report": {"constants", "results", "fit_results", "summary", "plots", "folder", "quantity"},
     "interfaces": {"constants", "interfaces"},
     "config": {
         "constants", "laws", "kinetics", "transport", "fitting", "results", "fit_results", "summary", "plots", "report",
-        "config", "timeline", "cell_timeline", "cell_fit_results", "cells", "quantity",
+        "config", "intervals", "timeline", "cell_timeline", "cell_fit_results", "cells", "quantity",
     },
     "cli": {"config", "report", "summary", "comparison", "folder", "quantity", "fitting", "transport"},
     "__main__": {"cli"},
@@ -48,7 +49,7 @@ ONLY_IN = {  # outside package -> where it may be imported
     "matplotlib": {"plots"},
     "xarray": {
         "results", "fit_results", "comparison", "timeline", "cell_timeline", "cell_fit_results", "summary", "plots",
-        "report",
+        "report", "intervals",
         "config.study", "config.fits",
         "config.designs", "config.cell_course", "config.cell_fits", "config.rate_fits", "packing",
         "fitting.spectrum", "fitting.files.cycling", "fitting.datasets", "fitting.design.plan", "fitting.design.choice",

@@ -151,6 +151,8 @@ def _diffusivity(config: Config, layer: LayerEntry, name: str, entry: CarrierEnt
         return law(entry.diffusivity), None
     if entry.conductivity is not None:
         return law(entry.conductivity, diffusivity_per_conductivity(config, layer, name)), None
+    if entry.hop is not None:
+        return Arrhenius(entry.hop.prefactor, entry.hop.barrier, math.inf), None
     table = entry.diffusivity_over_occupancy
     if table is None:  # immobile
         return Constant(1.0), None

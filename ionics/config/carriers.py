@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ionics.config.formula import ALLOWED, FormulaError
+from ionics.config.hop import Hop
 from ionics.config.model import Mapping, wrong
 from ionics.config.open_circuit import TABLE, Curve, tabulated
 from ionics.config.quantities import (
@@ -31,10 +33,13 @@ from ionics.config.quantities import (
     Temperature,
     Voltage,
 )
+from ionics.constants import GAS
 
+EXTREME = 600.0  # RT: an occupancy of 1e-260
 ON_SITES = ("lattice", "regular-solution", "measured")  # each site holds one
 SHARING = ("lattice", "regular-solution")  # statistics of carriers that may share sites
-TRANSPORT = ("conductivity", "diffusivity", "diffusivity_over_occupancy")
+TRANSPORT = ("conductivity", "diffusivity", "diffusivity_over_occupancy", "hop")
+FILLING = ("occupancy", "formation_energy")
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,12 @@ class Carrier(Mapping):
     occupancy: Number[PositiveRatio] | None = Field(
         None, description="Share of filled sites at which the material is neutral.", examples=["0.5"]
     )
+    formation_energy: Number[MolarEnergy] | None = Field(
+        None,
+        description="E_f, instead of occupancy on a lattice: x/(1-x) = exp(-E_f/RT) at the temperature of the file. Of "
+        "a pair of defects it is half the energy of the pair.",
+        examples=["0.9 eV"],
+    )
     conductivity: Law[Conductivity] | None = Field(
         None, description="At the occupancy stated here; or diffusivity.", examples=["1e-4 S/cm"]
     )
@@ -215,6 +226,11 @@ class Carrier(Mapping):
         None,
         description="Or a table over the filling.",
         examples=["{occupancy: [0.5, 1], diffusivity: [8e-14 m^2/s, 3e-15 m^2/s]}"],
+    )
+    hop: Hop | None = Field(
+        None,
+        description="Or the jumps it consists of.",
+        examples=["{barrier: 0.31 eV, length: 2.9 angstrom, attempt_frequency: 10 THz, directions: 4}"],
     )
     mu0: Number[MolarEnergy] | None = Field(None, description="Standard chemical potential.", examples=["0 eV"])
     open_circuit: OpenCircuit | None = Field(None, description="For measured statistics.")
@@ -241,7 +257,18 @@ class Carrier(Mapping):
         given = [key for key in TRANSPORT if getattr(self, key) is not None]
         if len(given) > 1:
             raise wrong(f"{given[0]} and {given[1]} are two words for one parameter", "keep one", given[1])
+        if self.occupancy is not None and self.formation_energy is not None:
+            raise wrong("occupancy and formation_energy are two words for one parameter", "keep one", FILLING[1])
         return self
+
+    def at(self, temperature: float | None) -> Carrier:
+        """With the occupancy that a formation energy means at a temperature [K]."""
+        if self.formation_energy is None or temperature is None:
+            return self
+        energy = self.formation_energy
+        share = 1 / (1 + math.exp(min(max(energy.value / (GAS * temperature), -EXTREME), EXTREME)))
+        found = Number.model_construct(value=share, source=energy.source, confidence=energy.confidence)
+        return self.model_copy(update={"occupancy": found})
 
 
 def merged(base: Carrier, changes: Carrier) -> Carrier:
@@ -249,6 +276,8 @@ def merged(base: Carrier, changes: Carrier) -> Carrier:
     update = {key: getattr(changes, key) for key in changes.model_fields_set}
     if set(TRANSPORT) & update.keys():
         update = dict.fromkeys(TRANSPORT) | {"mobility": _moving(base)} | update
+    if set(FILLING) & update.keys():
+        update = dict.fromkeys(FILLING) | update
     if update.get("mobility") == "immobile":
         update = dict.fromkeys(TRANSPORT) | update
     if update.get("mobility") in NOT_DOWNHILL:
@@ -266,6 +295,7 @@ def _moving(base: Carrier) -> str | None:
 
 
 OWN = {
+    "formation_energy": ("lattice",),
     "open_circuit": ("measured",),
     "interaction": ("regular-solution",),
     "gradient_energy": ("regular-solution",),
@@ -309,7 +339,7 @@ def _transport_gaps(carrier: Carrier) -> Iterator[Gap]:
         for key in given:
             yield Gap((key,), "an immobile carrier has none", "delete it, or another mobility")
     elif not given:
-        yield missing(("conductivity",), "conductivity: 1e-4 S/cm, or a diffusivity")
+        yield missing(("conductivity",), "conductivity: 1e-4 S/cm, or a diffusivity, or a hop")
     if carrier.charge == 0 and carrier.conductivity is not None:
         yield Gap(("conductivity",), "a neutral carrier has no conductivity", "give its diffusivity")
     if carrier.mobility == "chemical" and carrier.charge != 0:

@@ -12,6 +12,7 @@ import numpy as np
 from ionics.cells.balance import at_rest
 from ionics.cells.cell import Cell, Electrode, Particle
 from ionics.cells.phase_field import STEPS, PhaseField, boundary_width
+from ionics.config import uncertainty
 from ionics.config.cell_assembly import beginning, build_cell, capacity
 from ionics.config.plans import HOUR, Device, plan
 from ionics.config.schema import Config
@@ -47,6 +48,7 @@ def check_cell(config: Config) -> CellCheck:
     cell, filled = build_cell(config), beginning(config)
     charge = capacity(config, cell)
     warnings = [text for side in ("negative", "positive") for text in _warnings(cell, getattr(cell, side), filled)]
+    warnings += uncertainty.not_followed(config)
     one_c = None if charge is None else charge / HOUR
     if config.study is not None and config.study.protocol:
         plan(config, Device(float(cell.temperature), one_c=one_c))

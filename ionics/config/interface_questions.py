@@ -13,6 +13,7 @@ from ionics.config.quantities import (
     Number,
     OpenFraction,
     Permittivity,
+    Position,
     Quantity,
     Share,
     Temperature,
@@ -93,6 +94,7 @@ class Search(Mapping):
     method: Literal["random", "genetic", "swarm"] = Field("genetic", description="How the next structure is chosen.")
     calls: int = Field(300, description="Energies of the field, for each candidate.", ge=4)
     population: int = Field(16, description="Structures a generation.", ge=4)
+    depth: Position = Field(0.0, description="Atoms so near to the plane are moved one by one too.")
     refine: int = Field(2, description="So many of the best go to the model.", ge=1)
     seed: int = Field(1, description="The same seed finds the same structures.", ge=0)
 

@@ -18,6 +18,9 @@ from ionics.config.quantities import Law
 from ionics.config.schema import Config, Layer
 from ionics.config.units import Dimension
 
+USED_UP = (
+    "occupancy", "formation_energy", "sites", "mu0", "fixed_charge", "interaction", "gradient_energy"
+)  # fmt: skip
 Where = Callable[[Any], Any]
 Steps = tuple[str | int, ...]
 
@@ -81,7 +84,7 @@ def target(config: Config, path: str, place: Steps = ()) -> Leaf:
     short = _short(config, path)
     if short in known:
         return replace(known[short], path=path)
-    baked = short.endswith((".occupancy", ".sites", ".mu0", ".fixed_charge", ".interaction", ".gradient_energy"))
+    baked = short.rpartition(".")[2] in USED_UP
     baked = baked or any(part in short for part in (".stress.", ".profiles.", ".open_circuit."))
     problem = "is used up when the stack is built and cannot be varied" if baked else "unknown path"
     near = [word for word in [nearest(short, known)] if word]
@@ -145,6 +148,10 @@ def _material(config: Config, layer: Layer, i: int, prefix: str) -> Iterator[Lea
         def diffusivity(s, k=k):
             return s.layers[i].material.carriers[k].diffusivity
 
+        if entry.hop is not None:
+            yield Leaf(f"{stem}.hop.barrier", lambda s, law=diffusivity: law(s).activation_energy, units.MOLAR_ENERGY)
+            speed = entry.hop.prefactor / entry.hop.attempt_frequency
+            yield Leaf(f"{stem}.hop.attempt_frequency", lambda s, law=diffusivity: law(s).value, units.FREQUENCY, speed)
         stated = entry.diffusivity or entry.conductivity
         if entry.diffusivity_over_occupancy is not None and prefix.startswith("stack"):
             yield Leaf(f"{stem}.diffusivity", lambda s, law=diffusivity: law(s).value, units.DIFFUSIVITY)

@@ -66,6 +66,14 @@ def merged(base: Material, changes: Material) -> Material:
     return base.model_copy(update=update | {"carriers": own, "reactions": reactions})
 
 
+def at(material: Material, temperature: float | None) -> Material:
+    """With the occupancies that formation energies mean at a temperature [K]."""
+    if not any(carrier.formation_energy for carrier in (material.carriers or {}).values()):
+        return material
+    own = {name: carrier.at(temperature) for name, carrier in material.carriers.items()}
+    return material.model_copy(update={"carriers": own})
+
+
 def gaps(material: Material) -> Iterator[Gap]:
     """Why a material cannot be built yet."""
     if material.permittivity is None:

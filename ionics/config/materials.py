@@ -11,6 +11,7 @@ from typing import Any
 from ionics.config.carriers import DiffusivityTable
 from ionics.config.document import Document, parse
 from ionics.config.errors import ConfigError, Problem
+from ionics.config.hop import Hop
 from ionics.config.material import Material, unknown_material
 from ionics.config.model import Mapping
 from ionics.config.quantities import Number
@@ -96,16 +97,18 @@ def weak(material: Material) -> Iterator[tuple[str, str]]:
         keys = (
             "sites",
             "occupancy",
+            "formation_energy",
             "conductivity",
             "diffusivity",
             "diffusivity_over_occupancy",
+            "hop",
             "mu0",
             "interaction",
             "gradient_energy",
         )
         rows |= {f"{name} {key}": getattr(carrier, key) for key in keys}
     for key, number in rows.items():
-        if isinstance(number, (Number, DiffusivityTable)) and number.confidence and _is_weak(number.confidence):
+        if isinstance(number, (Number, DiffusivityTable, Hop)) and number.confidence and _is_weak(number.confidence):
             yield key, number.confidence
 
 

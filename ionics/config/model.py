@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 
-def wrong(problem: str, valid: str, key: str = "") -> PydanticCustomError:
-    """What is wrong with the value being checked, or with one key of it."""
+def wrong(problem: str, valid: str, key: str | tuple[str, ...] = "") -> PydanticCustomError:
+    """What is wrong with the value being checked, or with one key of it (or a key of that, and so on)."""
     return PydanticCustomError("ionics", "{problem}; {valid}", {"problem": problem, "valid": valid, "key": key})
 
 
@@ -32,6 +32,10 @@ class Mapping(BaseModel):
             if value is None:
                 raise wrong("the value is missing", f"write a value after '{key}:' or delete the line", key)
         return data
+
+    def quantity(self, name: str) -> Any:
+        """The value of a field as it was read."""
+        return getattr(self, name)
 
     @classmethod
     def _prepare(cls, data: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -9,12 +10,14 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_va
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType
 
-from ionics.config import units
+from ionics.config import uncertain, units
 from ionics.config.model import Mapping, wrong
+from ionics.config.uncertain import Drawn, Uncertain
 from ionics.config.units import Dimension, UnitError
 
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 WITH_UNIT, MAYBE_UNIT = rf"^\s*{NUMBER}\s*[^0-9.\s].*$", rf"^\s*{NUMBER}\s*([^0-9.\s].*)?$"
+UNCERTAINTY = "One standard uncertainty: of the same kind, in %, or 'factor 3'."
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,25 @@ class Quantity:
             "examples": [self.dimension.example],
         }
         text = {"type": "string", "pattern": WITH_UNIT if unit else MAYBE_UNIT}
-        if unit:
-            return text | described
         limits = {
             "exclusiveMinimum": self.above, "minimum": self.least, "exclusiveMaximum": self.below, "maximum": self.most
         }  # fmt: skip
         number = {"type": "number"} | {key: limit for key, limit in limits.items() if limit is not None}
-        return {"anyOf": [number, text]} | described
+        bare = [text] if unit else [number, text]
+        return {"anyOf": [*bare, _estimate_schema({"anyOf": bare} if len(bare) > 1 else text)]} | described
 
     def read(self, raw: Any, key: str = "") -> float:
-        """The SI value, within its limits; `key` is where messages say it stands."""
+        """The SI value, within its limits; `key` is where messages say it stands.
+
+        Also of a mapping {value: 0.34 eV, uncertainty: 0.05 eV}: then the value knows how others lie about it.
+        """
+        if isinstance(raw, Drawn | Uncertain):
+            return raw  # read before
+        if isinstance(raw, dict):
+            return self._read_mapping(raw, (key,) if key else ())
+        return self._read_plain(raw, key)
+
+    def _read_plain(self, raw: Any, key: str | tuple[str, ...]) -> float:
         try:
             value = units.parse(raw, self.dimension)
         except UnitError as error:
@@ -56,6 +68,28 @@ class Quantity:
                 valid = f"write {self.dimension.name} that is, e.g. {self.dimension.example}"
                 raise wrong(f"must be {problem}", valid, key)
         return value
+
+    def _read_mapping(self, raw: dict, keys: tuple[str, ...]) -> float:
+        """A value with its uncertainty and where both come from."""
+        unknown = [key for key in raw if key not in uncertain.KEYS]
+        if unknown or "value" not in raw:
+            problem = f"unknown key {unknown[0]}" if unknown else "required key missing: value"
+            raise wrong(problem, f"write {self.dimension.name}, or {{{', '.join(uncertain.KEYS)}}}", keys)
+        for key in ("source", "method"):
+            if not isinstance(raw.get(key, ""), str):
+                raise wrong("text is needed here", "write it on one line, in quotes", (*keys, key))
+        value = raw["value"]
+        value = value if isinstance(value, Drawn) else self._read_plain(value, (*keys, "value"))
+        return self.uncertain(value, raw, keys) if "uncertainty" in raw else value
+
+    def uncertain(self, value: float, raw: dict, keys: tuple[str, ...] = ()) -> float:
+        """The value with the uncertainty of a mapping; a plain number where that is zero."""
+        low = max((x for x in (self.above, self.least) if x is not None), default=-math.inf)
+        high = min((x for x in (self.below, self.most) if x is not None), default=math.inf)
+        try:
+            return uncertain.uncertain(value, raw["value"], raw["uncertainty"], self.dimension, (low, high))
+        except UnitError as error:
+            raise wrong(error.problem, error.valid, (*keys, "uncertainty")) from None
 
     def _limits(self, value: float):
         unit = f" {self.dimension.unit}".rstrip()
@@ -67,6 +101,17 @@ class Quantity:
             yield f"below {self.below:g}{unit}", value < self.below
         if self.most is not None:
             yield f"at most {self.most:g}{unit}", value <= self.most
+
+
+def _estimate_schema(bare: dict) -> dict:
+    """The schema of a value with its uncertainty."""
+    text, error = {"type": "string"}, {"type": ["number", "string"], "minimum": 0, "pattern": uncertain.EVERY}
+    return {
+        "type": "object",
+        "properties": {"value": bare, "uncertainty": error, "source": text, "method": text},
+        "required": ["value"],
+        "additionalProperties": False,
+    }
 
 
 def _type(name: str, dimension: Dimension, **limits: float) -> Any:
@@ -145,6 +190,12 @@ class Written:
         return units.parse(self.text, dimension)
 
 
+def _ohms(text: Any) -> bool:
+    """Whether it is a resistance. UnitError if it is none."""
+    units.parse(text, units.RESISTANCE)
+    return True
+
+
 @dataclass(frozen=True)
 class SeriesResistance:
     """ohm, or ohm times area."""
@@ -167,20 +218,29 @@ class SeriesResistance:
     @classmethod
     def read(cls, raw: Any) -> SeriesResistance:
         """Tried as ohm first."""
+        text = raw.get("value") if isinstance(raw, dict) else raw
         try:
-            units.parse(raw, units.RESISTANCE)
+            total = text.unit == units.RESISTANCE.unit if isinstance(text, Drawn) else _ohms(text)
         except UnitError:
-            return cls(Quantity(units.AREA_RESISTANCE, least=0).read(raw), False)
-        return cls(Quantity(units.RESISTANCE, least=0).read(raw), True)
+            total = False
+        return cls(Quantity(units.RESISTANCE if total else units.AREA_RESISTANCE, least=0).read(raw), total)
 
 
 Q = TypeVar("Q")
+
+
+def _marker(annotation: Any) -> Quantity | None:
+    """The quantity that a type is marked as."""
+    annotation = getattr(annotation, "__value__", annotation)
+    return next((one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Quantity)), None)
 
 
 class Number(Mapping, Generic[Q]):
     """A number and where it comes from; in your own file the bare quantity is enough."""
 
     value: Q = Field(description="The quantity with its unit.")
+    uncertainty: float | str | None = Field(None, description=UNCERTAINTY, examples=["0.05 eV"])
+    method: str | None = Field(None, description="How value and uncertainty were found.")
     temperature: Temperature | None = Field(None, description="At which it was measured.", examples=["298.15 K"])
     source: str | None = Field(None, description="Citation.")
     confidence: str | None = Field(None, description="How far to trust it.")
@@ -188,7 +248,16 @@ class Number(Mapping, Generic[Q]):
 
     @classmethod
     def _prepare(cls, data: Any) -> Any:
-        return data if isinstance(data, dict) else {"value": data}
+        if not isinstance(data, dict):
+            return {"value": data}
+        if data.get("uncertainty") is None or data.get("value") is None:
+            return data
+        quantity = _marker(cls.model_fields["value"].annotation)
+        if quantity is None:  # of a dimension that only its reader knows
+            text = Written.read(data["value"])
+            Quantity(Dimension("a quantity", text.unit, str(text.text))).uncertain(text.value, data)
+            return data
+        return data | {"value": quantity.uncertain(quantity.read(data["value"], "value"), data)}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict:

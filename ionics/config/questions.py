@@ -13,6 +13,7 @@ from ionics.config.protocol import Entry, legs
 from ionics.config.quantities import CurrentDensity, OpenFraction, Quantity, Share, Voltage
 from ionics.config.units import RATIO
 
+FEWEST = 8  # draws that make an interval
 Tolerance = Annotated[float, Quantity(replace(RATIO, example="1e-4"), least=1e-9, most=0.1)]
 
 
@@ -35,6 +36,21 @@ class OperatingPoint(Mapping):
         return data
 
 
+class Uncertainty(Mapping):
+    """How a run follows the numbers of the file that are uncertain."""
+
+    samples: int = Field(
+        64, description="Draws of all of them, 0: none (default 64).", examples=["64"], ge=0, le=100_000
+    )
+    seed: int = Field(1, description="Of the draws; the same seed draws the same (default 1).", examples=["1"], ge=0)
+
+    @model_validator(mode="after")
+    def _enough(self):
+        if 0 < self.samples < FEWEST:
+            raise wrong("too few draws for an interval", f"0, or at least {FEWEST}", "samples")
+        return self
+
+
 class Study(Mapping):
     """What `ionics run` computes."""
 
@@ -43,6 +59,10 @@ class Study(Mapping):
     )
     operating_point: or_word(("equilibrium",), OperatingPoint) = Field("equilibrium", description="Where it is asked.")
     impedance: Impedance | None = Field(None, description="Also compute the impedance there.")
+    uncertainty: Uncertainty = Field(
+        Uncertainty(), description="Intervals of what follows from uncertain numbers.",
+        examples=["{samples: 64, seed: 1}"],
+    )  # fmt: skip
     capacity: dict[str, dict[str, tuple[Share, Share]]] = Field(
         {}, description="What 1C passes in an hour: layer -> carrier -> [one end, other end] of its mean occupancy.",
         examples=["{cathode: {Li: [0.5, 1]}}"], max_length=1,

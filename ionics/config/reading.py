@@ -27,6 +27,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Any:
 
 def checked(document: Document) -> Any:
     """The checked configuration of a document. Raises ConfigError."""
+    from ionics.config import uncertainty
     from ionics.config.references import check, resolve
     from ionics.config.schema import Config
 
@@ -35,6 +36,7 @@ def checked(document: Document) -> Any:
     config._document = document
     config._resolved = resolve(config)
     check(config)
+    uncertainty.check(config)
     return config
 
 
@@ -54,7 +56,8 @@ def _problems(document: Document, error: Any) -> Iterator[Problem]:
         for key in context["unknown"]:
             yield document.problem((*path, key), "unknown key", choices(key, context["known"], "valid keys"))
     elif kind == "ionics":
-        place = (*path, context["key"]) if context["key"] else path
+        key = context["key"]
+        place = (*path, *key) if isinstance(key, tuple) else (*path, key) if key else path
         yield document.problem(place, context["problem"], context["valid"])
     elif kind == "missing":
         key = str(error["loc"][-1])

@@ -11,7 +11,7 @@ from ionics.config.carriers import ON_SITES
 from ionics.config.conversion import mobile, occupancy
 from ionics.config.equations import EquationError, Side, parse, parse_driving
 from ionics.config.errors import ConfigError, Problem, choices
-from ionics.config.material import Material, excess_charge, gaps, merged, shared, unknown_material
+from ionics.config.material import Material, at, excess_charge, gaps, merged, shared, unknown_material
 from ionics.config.schema import Config, Junction, Layer, Unit
 from ionics.config.units import UnitError
 
@@ -37,6 +37,7 @@ def resolve(config: Config) -> dict[str, Material]:
             continue
         if name in config.materials:
             problems += _gaps(config, name, found[name])
+        found[name] = at(found[name], config.temperature)
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     return found

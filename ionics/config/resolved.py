@@ -11,11 +11,16 @@ from ionics.config.schema import Config
 
 def resolved(config: Config) -> str:
     """The configuration as YAML that stands alone: overrides put in, library materials written out."""
+    return dumped(alone(config))
+
+
+def alone(config: Config) -> dict[str, Any]:
+    """The plain values of a configuration with the library materials that it uses."""
     values = dict(config.document.values)
     library = {name: materials.document(name).values for name in _library(config)}
     if library:
         values["materials"] = library | values.get("materials", {})
-    return dumped(values)
+    return values
 
 
 def dumped(values: Any) -> str:

@@ -52,7 +52,11 @@ class ConstantPhase(Mapping):
     @property
     def q(self) -> float:
         """S s^n m-2."""
-        return Quantity(constant_phase(self.n)).read(self.Q)
+        return Quantity(constant_phase(self.n), above=0).read(self.Q)
+
+    def quantity(self, name: str) -> Any:
+        """The value of a field; that of Q as its unit says."""
+        return self.q if name == "Q" else getattr(self, name)
 
 
 class CompactLayer(Mapping):

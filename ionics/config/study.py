@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import xarray as xr
 
 from ionics import config as door
-from ionics import plots, results  # plots registers the `.ionics` accessor
+from ionics import intervals, plots, results  # plots registers the `.ionics` accessor
 from ionics.config import materials, table
 from ionics.config.course import refuse_impossible, stack_device
+from ionics.config.ensemble import ensemble
 from ionics.config.questions import Study as Question
 from ionics.config.resolved import resolved
 from ionics.config.schema import Config
@@ -69,12 +70,13 @@ class Study:
         stack, solution = self._rest(stack, flowing=asked.operating_point != "equilibrium")
         if asked.operating_point != "equilibrium":
             tell("steady state")
-            solution = self._under_drive(stack, solution)
+            solution = self.under_drive(stack, solution)
         spectrum = None
         if asked.impedance is not None:
             tell("impedance")
             spectrum = impedance(stack, solution, jnp.asarray(asked.impedance.frequency))
-        return results.to_dataset(stack, solution, spectrum, self.origin)
+        found = results.to_dataset(stack, solution, spectrum, self.origin)
+        return intervals.added(found, stack, ensemble(self, stack, solution, spectrum, tell))
 
     @property
     def question(self) -> Question:
@@ -93,7 +95,8 @@ class Study:
         except Overdetermined as error:
             raise self.config.error(("study", "state_of_charge"), str(error)) from None
 
-    def _under_drive(self, stack: Stack, rest):
+    def under_drive(self, stack: Stack, rest: Solution, throw: bool = True) -> Solution:
+        """The steady state at the operating point asked for. Raises NotConverged (unless throw=False), ConfigError."""
         from ionics.transport.balance import Current, Voltage
         from ionics.transport.steady import steady
 
@@ -101,7 +104,7 @@ class Study:
         if stack.units:
             place, problem = ("study", "operating_point"), "the impedance of a repeated unit is known at rest only"
             raise self.config.error(place, problem, "equilibrium, or the unit's layers without repeat")
-        return steady(stack, Voltage(point.voltage) if point.current is None else Current(point.current), rest)
+        return steady(stack, Voltage(point.voltage) if point.current is None else Current(point.current), rest, throw)
 
     def _in_time(self, stack: Stack, tell: Progress) -> xr.Dataset:
         """The protocol, and the impedance about its end."""
@@ -162,6 +165,17 @@ class Study:
 
         return fit(self, data, progress or _silent)
 
+    def interface(self, work: str | Path | None = None, progress: Progress | None = None) -> xr.Dataset:
+        """The junction of two crystals and the stack it hands over; stages that are done are kept in the folder `work`.
+
+        Left out, it is results/<name of the file>.work. Raises ConfigError.
+        """
+        from ionics.config.interface_course import interface
+
+        return interface(
+            self, Path(work or Path("results") / f"{Path(self.config.document.name).stem}.work"), progress or _silent
+        )
+
     def design(self, progress: Progress | None = None) -> xr.Dataset:
         """What to measure to determine the parameters of the fit best. Raises ConfigError."""
         from ionics.config.designs import design
@@ -185,7 +199,12 @@ class Study:
         )
 
     def _questions(self) -> list[str]:
-        parts = ((".run()", self.config.study), (".fit()", self.config.fit), (".design()", self.config.design))
+        parts = (
+            (".run()", self.config.study),
+            (".fit()", self.config.fit),
+            (".design()", self.config.design),
+            (".interface()", self.config.interface),
+        )
         return [word for word, part in parts if part is not None]
 
     def _repr_html_(self) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ionics.config import materials
+from ionics.config import materials, uncertainty
+from ionics.config.carriers import Carrier as CarrierEntry
 from ionics.config.conversion import mobility
 from ionics.config.faces import Spot, spots
 from ionics.config.material import Material
@@ -130,6 +131,7 @@ def check(config: Config) -> Check | CellCheck:
     for layer in stack.layers:
         warnings += [*_unstable(config, layer, stack.temperature), *_unbalanced(layer, stack.temperature)]
         warnings += [*_coarse_profiles(layer, stack.temperature), *_without_gradients(config, layer)]
+    warnings += uncertainty.not_followed(config)
     return Check(
         float(stack.temperature),
         config.area,
@@ -259,6 +261,8 @@ def details(config: Config, stack) -> Iterator[Detail]:
         ):
             turnover = _turnover(layer.material, reaction, stack.temperature)
             yield Detail(layer.name, equation, f"{rate.law}, {turnover}")
+        for name, carrier in config.material(layer.material.name).carriers.items():
+            yield from _atomistic(layer.name, name, carrier)
         for name, profile in entry.profiles.items():
             yield Detail(layer.name, f"profile of {name}", _profile(profile))
     for j, spot in enumerate(spots(config)):
@@ -270,6 +274,18 @@ def details(config: Config, stack) -> Iterator[Detail]:
             level = state.level.value if state.level else 0.0
             value = f"charge {state.charge:+d}, {state.density.value * AVOGADRO:.3g} /m^2, level {_ev(level)}"
             yield Detail(spot.name, f"state {name}", value)
+    for doubt in uncertainty.doubts(config):
+        yield Detail("uncertain", doubt.key, doubt.number.spread.written)
+
+
+def _atomistic(place: str, name: str, carrier: CarrierEntry) -> Iterator[Detail]:
+    """What a diffusivity and an occupancy were made from."""
+    if carrier.hop is not None:
+        law = f"D = {carrier.hop.prefactor:.3g} m^2/s exp(-{_ev(carrier.hop.barrier)}/kT)"
+        yield Detail(place, f"hop of {name}", law)
+    if carrier.formation_energy is not None:
+        filled = f"{_ev(carrier.formation_energy.value)}, {carrier.occupancy.value:.3g} of the sites filled"
+        yield Detail(place, f"formation energy of {name}", filled)
 
 
 def _film(stack, j: int) -> float:

@@ -84,6 +84,14 @@ def parse(raw: object, dimension: Dimension) -> float:
     return _convert(number, unit, dimension)
 
 
+def difference(raw: object, dimension: Dimension) -> float:
+    """The SI value of a difference of two such quantities: 2 degC are 2 K."""
+    number, unit = split(raw, dimension)
+    if not unit:
+        return parse(raw, dimension)
+    return _convert(number, unit, dimension) - _convert(0.0, unit, dimension)
+
+
 def parse_any(raw: object) -> tuple[float, str]:
     """The SI value of a quantity of any dimension, and its SI unit ('' for a number)."""
     number, unit = split(raw, RATIO)

@@ -17,6 +17,7 @@ import xarray as xr
 
 from ionics import results
 from ionics.fit_results import part_of
+from ionics.plots.atoms import plot_structure
 from ionics.plots.cell_fits import LIMITS, plot_limits, plot_records
 from ionics.plots.design import plot_choice, plot_design
 from ionics.plots.estimates import SPECTRA, plot_corner, plot_likelihoods, plot_series, plot_spectra
@@ -37,6 +38,21 @@ from ionics.plots.fits import (
     plot_correlation,
     plot_fit,
 )
+from ionics.plots.interfaces import (
+    CANDIDATES,
+    GAMMA,
+    REACTIONS,
+    REGISTRY,
+    SEARCH,
+    plot_candidates,
+    plot_defects,
+    plot_gamma,
+    plot_paths,
+    plot_reactions,
+    plot_registry,
+    plot_search,
+)
+from ionics.plots.intervals import plot_influence
 from ionics.plots.measured import plot_measured
 from ionics.plots.profiles import plot_profiles
 from ionics.plots.rates import CAPACITY_RATE, plot_capacity_rate
@@ -68,6 +84,8 @@ def pictures(result: xr.Dataset | xr.DataTree) -> dict[str, Picture]:
         return _of_series(result, ds)
     if kind == "design":
         return {"choice": Picture(plot_choice, 0)} if "record" in ds.dims else {"design": Picture(plot_design, 0)}
+    if kind == "interface":
+        return _of_atoms(ds)
     spectrum = {
         "nyquist": Picture(partial(plot_nyquist, resize=True), 1),
         "bode": Picture(plot_bode, 2, BODE),
@@ -76,7 +94,8 @@ def pictures(result: xr.Dataset | xr.DataTree) -> dict[str, Picture]:
     spectrum = spectrum if "z_real" in ds else {}
     if kind == "protocol":
         return {name: Picture(*how) for name, how in in_time(ds).items()} | spectrum
-    return spectrum | ({"profiles": Picture(plot_profiles, 0)} if "potential" in ds else {})
+    found = spectrum | ({"profiles": Picture(plot_profiles, 0)} if "potential" in ds else {})
+    return found | ({"influence": Picture(plot_influence, 0)} if ds.sizes.get("answer") else {})
 
 
 def _of_estimates(ds: xr.Dataset) -> dict[str, Picture]:
@@ -98,6 +117,20 @@ def _of_estimates(ds: xr.Dataset) -> dict[str, Picture]:
     if "posterior_draws" in ds:
         found["corner"] = Picture(plot_corner, 0, laid_out=False)
     return found
+
+
+def _of_atoms(ds: xr.Dataset) -> dict[str, Picture]:
+    drawn = {
+        "structure": ("atom", Picture(plot_structure, 0)),
+        "candidates": ("candidate", Picture(plot_candidates, 1, CANDIDATES)),
+        "search": ("visit", Picture(plot_search, 1, SEARCH)),
+        "registry": ("shift_a", Picture(plot_registry, 1, REGISTRY)),
+        "paths": ("path", Picture(plot_paths, 0)),
+        "defects": ("site", Picture(plot_defects, 0)),
+        "gamma": ("lithium_content", Picture(plot_gamma, 1, GAMMA)),
+        "reactions": ("kink", Picture(plot_reactions, 1, REACTIONS)),
+    }
+    return {name: picture for name, (dim, picture) in drawn.items() if ds.sizes.get(dim)}
 
 
 def _of_series(tree: xr.Dataset | xr.DataTree, ds: xr.Dataset) -> dict[str, Picture]:
@@ -183,6 +216,9 @@ class Ionics:
 
     def plot_profiles(self, figure=None):
         return plot_profiles(self._ds, figure)
+
+    def plot_influence(self, figure=None):
+        return plot_influence(self._ds, figure)
 
     def plot_fit(self, figure=None):
         return plot_fit(self._ds, figure)

@@ -17,8 +17,9 @@ def plot_structure(ds: xr.Dataset, figure=None):
         import matplotlib.pyplot as plt
 
         figure = plt.figure(layout="constrained")
+    ds = _wrapped(ds)
     position, cell = ds.atom_position.values, ds.cell.values
-    span = [np.ptp(np.vstack([position[:, k], [0, cell[0, k] + cell[1, k]]])) + 3 for k in range(2)]
+    span = [np.ptp(np.append(position[:, k], [0, cell[0, k] + cell[1, k]])) + 3 for k in range(2)]
     height = np.ptp(position[:, 2]) + 4
     figure.set_size_inches(
         min(3 * WIDEST, PER_ANGSTROM * (2 * span[0] + span[1]) + 3.5), min(TALLEST, 0.2 * height + 1.4)
@@ -29,6 +30,13 @@ def plot_structure(ds: xr.Dataset, figure=None):
     _above(axes[2], ds)
     _legend(figure, ds)
     return axes
+
+
+def _wrapped(ds: xr.Dataset) -> xr.Dataset:
+    """Every atom inside the cell along a and b."""
+    flat = ds.atom_position.values @ np.linalg.inv(ds.cell.values)
+    flat[:, :2] %= 1.0
+    return ds.assign(atom_position=(("atom", "xyz"), flat @ ds.cell.values))
 
 
 def _side(ax, ds: xr.Dataset, across: int):

@@ -47,7 +47,7 @@ def plot_candidates(ds: xr.Dataset, ax=None):
         label="searched",
     )
     ax.set_xlabel("largest principal strain (%)")
-    ax.set_ylabel("score, lower is better")
+    ax.set_ylabel("score (J/m²), lower is better")
     ax.legend(frameon=False, fontsize=SMALL)
     dress(ax)
     return ax
@@ -58,9 +58,9 @@ def plot_search(ds: xr.Dataset, ax=None):
     ax = new_axes(ax, SEARCH)
     of = ds.visit_candidate.values
     best = np.nanmin(ds.visit_energy.values)
-    for k, candidate in enumerate(dict.fromkeys(of)):
+    for k, candidate in enumerate(dict.fromkeys(of.tolist())):
         own = np.flatnonzero(of == candidate)
-        energy, calls = ds.visit_energy.values[own] - best, np.arange(1, len(own) + 1)
+        energy, calls = ds.visit_energy.values[own] - best, ds.visit_calls.values[own]
         ax.plot(calls, energy, ".", color=colour(k), markersize=3.5, alpha=0.45)
         ax.step(calls, np.fmin.accumulate(energy), where="post", color=colour(k), linewidth=1.8, label=str(candidate))
     ax.set_yscale("asinh", linear_width=0.05)
@@ -74,9 +74,9 @@ def plot_search(ds: xr.Dataset, ax=None):
 def plot_registry(ds: xr.Dataset, ax=None):
     """Energy over the lateral shift of the upper slab, the gap free at each."""
     ax = new_axes(ax, REGISTRY)
-    energy = ds.registry_energy.values
+    energy = np.pad(ds.registry_energy.values, ((0, 1), (0, 1)), mode="wrap")
     a, b = ds.cell.values[0, :2], ds.cell.values[1, :2]
-    u, v = np.meshgrid(ds.shift_a.values, ds.shift_b.values, indexing="ij")
+    u, v = np.meshgrid(np.append(ds.shift_a.values, 1.0), np.append(ds.shift_b.values, 1.0), indexing="ij")
     xy = u[..., None] * a + v[..., None] * b
     drawn = ax.contourf(xy[..., 0], xy[..., 1], energy - np.nanmin(energy), levels=24, cmap="viridis")
     ax.figure.colorbar(drawn, ax=ax, label="energy above the lowest (J/m²)")

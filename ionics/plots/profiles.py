@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ionics.constants import BOLTZMANN, ELEMENTARY_CHARGE
+from ionics.plots.intervals import bands, shade_along
 from ionics.plots.style import INK, colour, dash, dress, length_unit, shade_layers, span
 
 
@@ -51,20 +52,23 @@ def _profile_row(row, ds, window, title):
         shade_layers(ax, ds, x, (low - origin) * factor, (high - origin) * factor)
         ax.set_xlim((low - origin) * factor, (high - origin) * factor)
         ax.set_xlabel(f"x ({unit})" if window is None else f"distance from the junction ({unit})")
+    around = bands(ds, "potential"), bands(ds, "concentration")
     for name in names:
         own = (layers == name) & drawn
+        shade_along(row[0], x[own], [(low[own], high[own], dark) for low, high, dark in around[0]], INK)
         row[0].plot(x[own], ds.potential.values[own], color=INK, linewidth=1.8)
         for k in range(ds.sizes["carrier"]):
             style = {"color": colour(k), "linestyle": dash(k), "linewidth": 1.8}
+            shade_along(row[1], x[own], [(low[k, own], high[k, own], dark) for low, high, dark in around[1]], colour(k))
             row[1].plot(x[own], ds.concentration.values[k][own], **style)
             row[2].plot(x[own], eta[k][own] * 1e3, **style)
     row[0].set_ylabel("potential (V)")
     row[1].set_ylabel("concentration (mol/m³)")
     row[2].set_ylabel("Δη/F from the left (mV)")
     row[0].set_title(title, loc="left", fontsize=10, fontweight="bold", pad=18)
-    concentration = ds.concentration.values[:, inside]
+    concentration = _with_bands(ds.concentration.values, around[1])[..., inside]
     concentration = concentration[np.isfinite(concentration)]
-    span(row[0], ds.potential.values[inside], 2e-3)
+    span(row[0], _with_bands(ds.potential.values, around[0])[..., inside], 2e-3)
     if concentration.size and concentration.min() > 0 and concentration.max() > 20 * concentration.min():
         row[1].set_yscale("log")
         decades = max(np.log10(concentration.max() / concentration.min()), 1)
@@ -76,6 +80,11 @@ def _profile_row(row, ds, window, title):
         dress(ax)
         if ax.get_yscale() == "linear":
             ax.ticklabel_format(axis="y", useOffset=False, style="plain")
+
+
+def _with_bands(values, found):
+    """A variable and the edges of its bands, first axis."""
+    return np.stack([values, *(edge for low, high, _ in found for edge in (low, high))])
 
 
 def windows(ds):

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ionics import results
+from ionics.plots.intervals import bands, shade_along, shade_plane
 from ionics.plots.style import (
     FEW,
     INK,
@@ -45,6 +46,7 @@ def plot_nyquist(ds: xr.Dataset, ax=None, *, resize: bool | None = None):
         _fill_arcs(ax, ds, scale, pretty_unit(z.attrs["units"]))
     ax.plot(fine.real * scale, -fine.imag * scale, color=INK, linewidth=1.6, zorder=5, label="_total")
     equal_limits(ax, fine * scale)
+    shade_plane(ax, ds, scale, INK)
     ax.set_xlabel(f"Re Z ({unit})")
     ax.set_ylabel(f"−Im Z ({unit})")
     dress(ax)
@@ -243,10 +245,13 @@ def note_cropped(ax, frequency, z, whole: str):
 def plot_bode(ds: xr.Dataset, axes=None):
     """|Z| and -phase over frequency, on two axes one above the other."""
     upper, lower = two_axes(axes, BODE)
-    z = results.impedance_of(ds.sortby("frequency"))
+    ds = ds.sortby("frequency")
+    z = results.impedance_of(ds)
     unit = pretty_unit(z.attrs["units"])
     frequency = z.frequency.values
     marker = "o" if len(frequency) < FEW else ""
+    shade_along(upper, frequency, bands(ds, "z_modulus"), PALETTE[0])
+    shade_along(lower, frequency, bands(ds, "z_phase"), PALETTE[5], -1)
     upper.loglog(frequency, abs(z.values), color=PALETTE[0], linewidth=1.8, marker=marker)
     upper.set_ylabel(f"|Z| ({unit})")
     lower.semilogx(frequency, -np.degrees(np.angle(z.values)), color=PALETTE[5], linewidth=1.8, marker=marker)

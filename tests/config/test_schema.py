@@ -32,7 +32,9 @@ def test_the_schema_knows_every_part():
     }  # fmt: skip
     assert exported["additionalProperties"] is False
     length = exported["$defs"]["Length"]
-    assert length["type"] == "string"
+    bare, uncertain = length["anyOf"]
+    assert bare["type"] == "string"
+    assert list(uncertain["properties"]) == ["value", "uncertainty", "source", "method"]
     assert length["examples"] == ["5 nm"]
     assert exported["$defs"]["Contact"]["properties"]["contact"]["enum"] == [
         "blocking",

@@ -1,0 +1,228 @@
+"""The `interface` part of a file: from two crystals to a stack, in stages that are kept as they are done."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ionics import interface_results as made
+from ionics.config.interface_questions import ANGSTROM, Crystal, InterfaceQuestion
+from ionics.config.stages import Stage, walk
+from ionics.interfaces import calculators, matching, phases, ranking, text
+from ionics.interfaces.audit import audit
+from ionics.interfaces.errors import AtomsError, MissingExtra
+from ionics.interfaces.interface import Interface
+from ionics.interfaces.ordering import Ordering
+from ionics.interfaces.relax import Relaxed, relax
+from ionics.interfaces.rules import Rules
+from ionics.interfaces.search import geometry
+from ionics.interfaces.search.history import history
+from ionics.interfaces.search.registry_map import registry_map
+from ionics.interfaces.search.searching import search
+from ionics.interfaces.search.settings import Settings, Stage as Level
+
+if TYPE_CHECKING:
+    from ionics.config.study import Study
+
+EV = 1.602176634e-19  # J
+FIELD = "bond-valence"
+MAP = (8, 8)  # shifts of the registry map
+
+
+def interface(study: Study, folder: Path, tell: Callable[[str], None]) -> xr.Dataset:
+    """The junction and the stack it hands over. Raises ConfigError where the file asks for something impossible."""
+    config = study.config
+    if config.interface is None:
+        example = "interface: {left: {structure: LiCoO2}, right: {structure: gamma-Li3PO4}}"
+        raise config.error((), "no interface is asked for", f"write e.g. {example}")
+    course = Course(study, folder, tell)
+    found = walk(course.stages(), course.plain, folder, tell)
+    found.attrs |= study.origin.attributes() | {"kind": "interface", "database": str(folder / "search.db")}
+    return found
+
+
+class Course:
+    """What the stages share."""
+
+    def __init__(self, study: Study, folder: Path, tell: Callable[[str], None]):
+        self.study, self.folder, self.tell = study, folder, tell
+        self.question: InterfaceQuestion = study.config.interface
+        self.plain: dict[str, Any] = self.question.model_dump() | {"temperature": study.config.temperature}
+
+    def stages(self) -> list[Stage]:
+        """In their order."""
+        return [
+            Stage("candidates", "matching the crystals", ("left", "right", "match"), self._candidates),
+            Stage("search", "searching", ("search",), self._searched),
+            Stage("relaxed", "relaxing the best", ("model", "relax"), self._relaxed),
+        ]
+
+    # ---- what is given
+
+    @functools.cached_property
+    def phases(self) -> tuple[phases.Phase, phases.Phase]:
+        return self._phase("left"), self._phase("right")
+
+    def _phase(self, side: str) -> phases.Phase:
+        asked: Crystal = getattr(self.question, side)
+        with self.blamed(side, "structure"):
+            if asked.structure in phases.names():
+                return phases.curated(asked.structure)
+            path = Path(self.study.config.document.name).parent / asked.structure
+            if not path.is_file():
+                return phases.curated(asked.structure)  # says which names there are
+            order = None if asked.order is None else Ordering(**asked.order.model_dump())
+            return phases.read(path, Path(asked.structure).stem, asked.oxidation_states or None, order)
+
+    @functools.cached_property
+    def model(self):
+        """The calculator of the energies that count."""
+        with self.blamed("model"):
+            return calculators.calculator(self.question.model)
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(strain=self.question.match.strain, shear=self.question.match.strain)
+
+    def blamed(self, *key: str):
+        """Mistakes of the atomistic part, said of a key of the file."""
+        return _Blamed(self.study.config, ("interface", *key))
+
+    # ---- stages
+
+    def _candidates(self, _: xr.Dataset) -> xr.Dataset:
+        """All that the limits allow, ranked; the best that pass are built."""
+        asked, (left, right) = self.question.match, self.phases
+        limits = matching.Limits(
+            area=asked.area / ANGSTROM**2,
+            mismatch=2 * asked.strain,
+            angle=asked.strain,
+            strain=asked.strain,
+            shear=asked.strain,
+            atoms=asked.atoms,
+            thickness=(self.question.left.thickness / ANGSTROM, self.question.right.thickness / ANGSTROM),
+        )
+        with self.blamed("match"):
+            planes = [self._planes(side, phase) for side, phase in (("left", left), ("right", right))]
+            pairs = [(one, other) for one in planes[0] for other in planes[1]]
+            ranked = ranking.rank(matching.candidates(left, right, pairs, limits), self.rules)
+            starts, rows, refused = [], [], ""
+            for k, one in enumerate(ranked):
+                if len(starts) == asked.keep or not one.passed:
+                    break
+                built = matching.build(one.candidate, left, right)
+                judged = audit(built, left, right, self.rules)
+                refused = refused or "; ".join(judged.reasons)
+                if judged.passed:
+                    starts.append(built)
+                    rows.append(k)
+            if not starts:
+                why = refused or "; ".join(ranked[0].reasons)
+                raise AtomsError(f"none of {len(ranked)} candidates passes the audit; the best: {why}", "wider limits")
+        ds = made.candidates(ranked, rows)
+        ds["start_atoms"] = made.texts("start", [text.text(one) for one in starts], "built candidate, extended XYZ")
+        ds["start_name"] = made.texts("start", [ranked[k].candidate.name for k in rows], "candidate")
+        ds.attrs |= {"left": left.name, "right": right.name}
+        return ds
+
+    def _planes(self, side: str, phase: phases.Phase) -> list[tuple[int, int, int]]:
+        asked: Crystal = getattr(self.question, side)
+        return asked.planes or matching.planes(phase, asked.max_index)
+
+    def _searched(self, found: xr.Dataset) -> xr.Dataset:
+        """Every candidate by the field, each with its own budget; the best distinct structures of all."""
+        asked = self.question.search
+        starts = [text.interface(str(one)) for one in found.start_atoms.values]
+        with self.blamed("search"):
+            done = search(starts, self._settings(len(starts)), self.folder / "search.db", self.tell)
+            shown = history(self.folder / "search.db", FIELD)
+            best = done.best[: asked.refine]
+            self.tell("mapping the registry")
+            field = calculators.calculator(FIELD)
+            mapped = registry_map(starts[best[0].start], field, MAP, keep=self.folder / "registry.npz", tell=self.tell)
+        ds = xr.merge([made.visits(shown, [str(name) for name in found.start_name.values]), made.registry(mapped)])
+        ds["found_atoms"] = made.texts("found", [text.text(one.interface) for one in best], "structure, extended XYZ")
+        energies = np.array([one.energy for one in best]) * made.JOULE_PER_M2
+        ds["found_energy"] = made.variable(("found",), energies, "J/m^2", "energy of joining by the field")
+        names = [f"{found.start_name.values[one.start]}, {one.operator}" for one in best]
+        ds["found_name"] = made.texts("found", names, "candidate and last move")
+        ds.attrs["searched"] = f"{done.evaluated} structures, {sum(done.calls.values())} energies, {done.failed} failed"
+        return ds
+
+    def _settings(self, starts: int) -> Settings:
+        asked = self.question.search
+        return Settings(
+            asked.method,
+            (
+                Level("overlap", score=geometry.overlap, promoted=0.5),
+                Level(FIELD, calculator=FIELD, calls=asked.calls * starts),
+            ),
+            population=asked.population,
+            seed=asked.seed,
+            depth=asked.depth / ANGSTROM,
+            outer=self.question.relax.fixed / ANGSTROM,
+            workers=self.question.workers,
+        )
+
+    def _relaxed(self, found: xr.Dataset) -> xr.Dataset:
+        """The best few by the model; the one that joins with most energy stands for the junction."""
+        with self.blamed("relax"):
+            done = [self._at_rest(k, text.interface(str(one))) for k, one in enumerate(found.found_atoms.values)]
+        good = [k for k, (_, _, energy) in enumerate(done) if np.isfinite(energy)]
+        if not good:
+            words = "; ".join(one.message for _, one, _ in done)
+            raise self.study.config.error(
+                ("interface", "relax"), f"no structure could be relaxed: {words}", "another model"
+            )
+        first = min(good, key=lambda k: done[k][2])
+        best = done[first][0]
+        ds = made.atoms(best)
+        energies = [energy * made.JOULE_PER_M2 for *_, energy in done]
+        ds["relaxed_energy"] = made.variable(("found",), energies, "J/m^2", "energy of joining by the model, relaxed")
+        ds["relaxed_message"] = made.texts("found", [one.message for _, one, _ in done], "how the relaxation ended")
+        judged = audit(best, *self.phases, self.rules)
+        ds.attrs |= {"atoms": text.text(best), "chosen": first, "audit": "; ".join(judged.reasons)}
+        return ds
+
+    def _at_rest(self, k: int, start: Interface) -> tuple[Interface, Relaxed, float]:
+        """Relaxed by the model, and the energy of joining its slabs as they stand [eV/angstrom^2]."""
+        asked = self.question.relax
+        outer = start.outer(asked.fixed / ANGSTROM)
+        keep = self.folder / f"relaxed-{k}-{_plain(self.question.model)}.extxyz"
+        fmax = asked.force / (EV / ANGSTROM)
+        one = relax(start.atoms, self.model, fmax, asked.steps, outer, keep, self.tell)
+        rested = start.moved(one.atoms)
+        if not np.isfinite(one.energy):
+            return rested, one, np.nan
+        slabs = sum(self._energy(rested.slab(tag)) for tag in (1, 2))
+        return rested, one, (one.energy - slabs) / start.area
+
+    def _energy(self, atoms) -> float:
+        atoms.calc = self.model
+        return float(atoms.get_potential_energy())
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name)
+
+
+class _Blamed:
+    """Turns an AtomsError into an error of the file, at a key."""
+
+    def __init__(self, config, key: tuple[str, ...]):
+        self.config, self.key = config, key
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, MissingExtra):
+            raise self.config.error(("interface", "model"), error.problem, error.valid) from error
+        if isinstance(error, AtomsError):
+            raise self.config.error(self.key, error.problem, error.valid) from error
+        return False

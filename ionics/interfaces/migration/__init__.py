@@ -1,0 +1,1 @@
+"""How ions move: hops found by symmetry, their barriers by nudged elastic bands, diffusion by molecular dynamics."""
