@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pymatgen.core import Lattice, Structure
@@ -45,7 +45,11 @@ TYPES = {  # name -> space group, cell (a, b, c, beta or gamma), sites; relaxed 
         [("Al", 0.464, 0, 1 / 3), ("P", 0.467, 0, 5 / 6), ("O", 0.416, 0.292, 0.397), ("O", 0.415, 0.257, 0.884)],
     ),
     "Al2O3": ("R-3c", (4.759, 12.991), [("Al", 0, 0, 0.3522), ("O", 0.3064, 0, 0.25)]),
-    "LiAlO2": ("P4_12_12", (5.169, 6.268), [("Li", 0.8126, 0.8126, 0), ("Al", 0.1759, 0.1759, 0), ("O", 0.3369, 0.2906, 0.7723)]),
+    "LiAlO2": (
+        "P4_12_12",
+        (5.169, 6.268),
+        [("Li", 0.8126, 0.8126, 0), ("Al", 0.1759, 0.1759, 0), ("O", 0.3369, 0.2906, 0.7723)],
+    ),
     "La2O3": ("P-3m1", (3.937, 6.13), [("La", 1 / 3, 2 / 3, 0.2467), ("O", 1 / 3, 2 / 3, 0.647), ("O", 0, 0, 0)]),
     "ZrO2": (
         "P2_1/c",
@@ -66,6 +70,7 @@ TYPES = {  # name -> space group, cell (a, b, c, beta or gamma), sites; relaxed 
     "Al": ("Fm-3m", (4.05,), [("Al", 0, 0, 0)]),
 }  # fmt: skip
 PAIRS = [("LiCoO2", "Li3PO4"), ("LiCoO2", "LATP"), ("LiCoO2", "LiTi2(PO4)3"), ("Li", "LLZO"), ("LiCoO2", "LLZO")]
+BULKING = Bulking(fmax=0.05, steps=100)
 ALONE = {"LLZO": (0.0,), "Li3PO4": (0.0, 4.2), "LiTi2(PO4)3": (2.0,), "LiCoO2": (2.0, 4.2)}
 
 
@@ -93,16 +98,26 @@ def of_type(name: str) -> Crystal:
 
 def oxygen() -> Crystal:
     """The molecule in a box."""
-    return Crystal("O2", Structure(Lattice.cubic(12.0), ["O", "O"], [[5, 6, 6], [6.21, 6, 6]], coords_are_cartesian=True))
+    return Crystal(
+        "O2", Structure(Lattice.cubic(12.0), ["O", "O"], [[5, 6, 6], [6.21, 6, 6]], coords_are_cartesian=True)
+    )
+
+
+def _size(phase) -> int:
+    return len(phase.structure.get_primitive_structure())
+
+
+def told(words: str) -> None:
+    print(words, flush=True)
 
 
 def main(model: str = "chgnet", folder: str = "reaction_energies") -> None:
     warnings.simplefilter("ignore")
-    made = calculator(model)
-    phases = [curated(name) for name in CURATED] + [of_type(name) for name in TYPES]
+    made = calculator(model, threads=1)
+    phases = sorted([curated(name) for name in CURATED] + [of_type(name) for name in TYPES], key=_size)
     keep = Path(folder)
-    known = entries_of(phases, made, describe(made), keep=keep, tell=print)
-    gas = entries_of([oxygen()], made, describe(made), Bulking(cell=False), keep=keep, tell=print)
+    known = entries_of(phases, made, describe(made), BULKING, keep=keep, tell=told)
+    gas = entries_of([oxygen()], made, describe(made), replace(BULKING, cell=False), keep=keep, tell=told)
     known = type(known)((*known.entries, *gas.entries), (*known.notes, *gas.notes))
     formula = {"LATP": curated("LATP").structure.composition.reduced_formula, "LLZO": "Li7La3Zr2O12"}
     for left, right in PAIRS:
@@ -118,7 +133,7 @@ def main(model: str = "chgnet", folder: str = "reaction_energies") -> None:
         elements = [str(e) for e in phase.composition]
         try:
             low, high = bounds([phase], known.among([*elements, "Li"]).entries)
-            print(f"{name}: stable from {-high:.2f} to {-low:.2f} V against Li/Li+")
+            print(f"{name}: stable from {0 - round(high, 2):.2f} to {0 - low:.2f} V against Li/Li+")
         except AtomsError as unstable:
             print(f"{name}: {unstable.problem}")
 

@@ -39,6 +39,7 @@ class Number:
     written: str  # 0.34 eV ± 0.05 eV
     source: str = ""
     method: str = ""
+    also: str = ""  # other places of the file where it stands
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +96,11 @@ def added(ds: xr.Dataset, stack, ensemble: Ensemble | None) -> xr.Dataset:
 def sentences(ensemble: Ensemble) -> list[str]:
     """What became of the draws, where not all of them were answered on the mesh of the run."""
     draws, told = ensemble.draws, []
-    failed = Counter(draw.message for draw in draws if draw.answer is None)
-    lost = sum(failed.values())
-    for message, count in failed.most_common():
-        told.append(f"{count} of {len(draws)} draws have no answer: {message}")
+    messages = [draw.message for draw in draws if draw.answer is None]
+    failed, lost = Counter(text.partition(":")[0] for text in messages), len(messages)
+    for what, count in failed.most_common():
+        example = next(text for text in messages if text.partition(":")[0] == what)
+        told.append(f"{count} of {len(draws)} draws have no answer: {example}")
     if len(draws) - lost < FEWEST:
         told.insert(0, f"no intervals: {len(draws) - lost} of {len(draws)} draws have an answer")
     elif lost:
@@ -149,7 +151,7 @@ def _standard(ranks: Floats) -> Floats:
 def _inputs(ensemble: Ensemble) -> dict:
     """The uncertain numbers, and what was drawn for them."""
     axis, numbers = ("uncertain",), ensemble.numbers
-    words = {"unit": "unit", "written": "as in the file", "source": "source", "method": "method"}
+    words = {"unit": "unit", "written": "as in the file", "source": "source", "method": "method", "also": "also"}
     found = {
         f"uncertain_{key}": (axis, [getattr(one, key) for one in numbers], {"long_name": name})
         for key, name in words.items()
@@ -258,5 +260,5 @@ def _answers(ds: xr.Dataset, kept: list[Draw]) -> dict[str, Floats]:
 
 def _spreads(values: Floats) -> bool:
     """Whether an answer differs from draw to draw by more than meshes make it."""
-    inside = values[np.isfinite(values)]
-    return inside.size >= FEWEST and bool(np.ptp(inside) > EVEN * np.abs(inside).max())
+    _, low, middle, high, _ = quantiles(values)
+    return bool(high - low > EVEN * abs(middle))  # not where there are too few

@@ -165,10 +165,10 @@ def _run_tables(ds) -> list[str]:
 
 def _interval_tables(ds) -> list[str]:
     """What follows from the uncertain numbers, the numbers, and which matters how much."""
-    rows = [
-        [name, quantity(central, unit), *(f"{quantity(low, unit)} to {quantity(high, unit)}" for low, high in pairs)]
-        for name, unit, central, pairs in intervals_of(ds)
-    ]
+    rows = []
+    for name, unit, central, pairs in intervals_of(ds):
+        own, *edges = (quantity(x, unit, prefix=unit != "%") for x in (central, *pairs[0], *pairs[1]))
+        rows.append([name, own, f"{edges[0]} to {edges[1]}", f"{edges[2]} to {edges[3]}"])
     draws = json.loads(ds.attrs["draws"])
     caption = (
         f"{draws['answered']} draws, seed {draws['seed']}; profiles at the same share of the thickness of a layer."
@@ -179,7 +179,7 @@ def _interval_tables(ds) -> list[str]:
     order = np.argsort(-shares.max(axis=1, initial=0.0), kind="stable")
     rows = [
         [str(ds.uncertain.values[k]), str(ds.uncertain_written.values[k]), *(f"{100 * x:.0f} %" for x in shares[k]),
-         " ".join(str(ds[f"uncertain_{word}"].values[k]) for word in ("source", "method"))]
+         "; ".join(filter(None, (str(ds[f"uncertain_{word}"].values[k]) for word in ("source", "method"))))]
         for k in order
     ]  # fmt: skip
     head = ["number", "as in the file", *(f"of {name}" for name in answers), "from"]

@@ -126,6 +126,7 @@ def intervals_of(ds: xr.Dataset) -> list[tuple[str, str, float, list[tuple[float
 
     if "resistance_quantile" in ds:
         at = f"at {quantity(reference_frequency(ds), 'Hz')}"
+        at = "at the foot of the blocking tail" if blocking(ds) else at  # of each draw
         add(f"resistance {at}", ds.resistance, ds.resistance_quantile.values, "Ω cm²")
         for k, name in enumerate(ds.element.values):
             own = ds.isel(element=k)

@@ -30,6 +30,7 @@ LOWER = {  # part -> the parts it may import, itself included
     "plots": {"constants", "results", "fit_results", "summary", "quantity", "plots"},
     "report": {"constants", "results", "fit_results", "summary", "plots", "folder", "quantity"},
     "interfaces": {"constants", "interfaces"},
+    "patterns": {"constants", "patterns"},
     "config": {
         "constants", "laws", "kinetics", "transport", "fitting", "results", "fit_results", "summary", "plots", "report",
         "config", "intervals", "timeline", "cell_timeline", "cell_fit_results", "cells", "quantity",
@@ -53,7 +54,7 @@ ONLY_IN = {  # outside package -> where it may be imported
         "config.study", "config.fits",
         "config.designs", "config.cell_course", "config.cell_fits", "config.rate_fits", "packing",
         "fitting.spectrum", "fitting.files.cycling", "fitting.datasets", "fitting.design.plan", "fitting.design.choice",
-        "fitting.rates.capacity_rate", "fitting.rates.datasets", "fitting.rates.fitted",
+        "fitting.rates.capacity_rate", "fitting.rates.datasets", "fitting.rates.fitted", "patterns",
     },
     "ase": {"interfaces"},
     "pymatgen": {"interfaces"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ import numpy as np
 import xarray as xr
 
 from ionics import interface_results as made
+from ionics.config.interface_bulk import crystals
+from ionics.config.interface_energies import weigh
+from ionics.config.interface_handover import hand_over
+from ionics.config.interface_lithium import heat, make_defects, migrate
 from ionics.config.interface_questions import ANGSTROM, Crystal, InterfaceQuestion
 from ionics.config.stages import Stage, walk
 from ionics.interfaces import calculators, matching, phases, ranking, text
@@ -24,7 +29,8 @@ from ionics.interfaces.search import geometry
 from ionics.interfaces.search.history import history
 from ionics.interfaces.search.registry_map import registry_map
 from ionics.interfaces.search.searching import search
-from ionics.interfaces.search.settings import Settings, Stage as Level
+from ionics.interfaces.search.settings import Settings
+from ionics.interfaces.search.settings import Stage as Level
 
 if TYPE_CHECKING:
     from ionics.config.study import Study
@@ -42,8 +48,34 @@ def interface(study: Study, folder: Path, tell: Callable[[str], None]) -> xr.Dat
         raise config.error((), "no interface is asked for", f"write e.g. {example}")
     course = Course(study, folder, tell)
     found = walk(course.stages(), course.plain, folder, tell)
+    tell("the stack")
+    given = hand_over(course, found)
+    attributes = found.attrs | given.attrs
+    found = found.merge(given)
+    found.attrs = attributes
+    found.attrs["sentences"] = "\n".join(sentences(found))
     found.attrs |= study.origin.attributes() | {"kind": "interface", "database": str(folder / "search.db")}
     return found
+
+
+def sentences(found: xr.Dataset) -> list[str]:
+    """What was found, the most important first."""
+    a = found.attrs
+    passed = int(found.candidate_passed.sum())
+    said = [
+        f"{a['left']} | {a['right']}: {found.sizes['candidate']} candidates, {passed} pass the audit; {a['searched']}",
+        f"{a['candidate']} joins with {-float(found.relaxed_energy[int(a['chosen'])]):.2f} J/m² by {a['model']}",
+    ]
+    if a["audit"]:
+        said.append(f"Once relaxed, look twice: {a['audit']}")
+    if "path_forward" in found:
+        for k in np.flatnonzero(found.path_crosses.values):
+            ways = f"{float(found.path_forward[k]):.2f} eV, back {float(found.path_backward[k]):.2f} eV"
+            done = "" if found.path_converged.values[k] else ", not converged"
+            said.append(f"Over the plane lithium climbs {ways} (± {float(found.path_error[k]):.2f} eV{done})")
+    said += [a[key] for key in ("adhesion",) if a.get(key)]
+    said += (a.get("reaction") or "").split("\n")[:2] + a["notes_of_handover"].split("\n")
+    return [text.rstrip(".") for text in said if text]
 
 
 class Course:
@@ -60,13 +92,22 @@ class Course:
             Stage("candidates", "matching the crystals", ("left", "right", "match"), self._candidates),
             Stage("search", "searching", ("search",), self._searched),
             Stage("relaxed", "relaxing the best", ("model", "relax"), self._relaxed),
+            Stage("hops", "barriers", ("migration",), lambda found: migrate(self, found)),
+            Stage("defects", "defects", ("defects",), lambda found: make_defects(self, found)),
+            Stage("crystals", "the crystals alone", (), lambda _: crystals(self)),
+            Stage("energies", "energies", ("energies", "second_model"), lambda found: weigh(self, found)),
+            Stage("dynamics", "molecular dynamics", ("dynamics",), lambda found: heat(self, found)),
         ]
 
     # ---- what is given
 
     @functools.cached_property
     def phases(self) -> tuple[phases.Phase, phases.Phase]:
-        return self._phase("left"), self._phase("right")
+        """Left and right, of different names: a crystal may meet itself."""
+        left, right = self._phase("left"), self._phase("right")
+        if left.name == right.name:
+            left, right = replace(left, name=f"{left.name} (left)"), replace(right, name=f"{right.name} (right)")
+        return left, right
 
     def _phase(self, side: str) -> phases.Phase:
         asked: Crystal = getattr(self.question, side)
@@ -76,7 +117,9 @@ class Course:
             path = Path(self.study.config.document.name).parent / asked.structure
             if not path.is_file():
                 return phases.curated(asked.structure)  # says which names there are
-            order = None if asked.order is None else Ordering(**asked.order.model_dump())
+            order = None
+            if asked.order is not None:
+                order = Ordering(**asked.order.model_dump() | {"closest": asked.order.closest / ANGSTROM})
             return phases.read(path, Path(asked.structure).stem, asked.oxidation_states or None, order)
 
     @functools.cached_property
@@ -84,6 +127,14 @@ class Course:
         """The calculator of the energies that count."""
         with self.blamed("model"):
             return calculators.calculator(self.question.model)
+
+    @functools.cached_property
+    def models(self) -> list:
+        """The model, and the second opinion if there is one."""
+        if self.question.second_model is None:
+            return [self.model]
+        with self.blamed("second_model"):
+            return [self.model, calculators.calculator(self.question.second_model)]
 
     @property
     def rules(self) -> Rules:
@@ -186,7 +237,13 @@ class Course:
         ds["relaxed_energy"] = made.variable(("found",), energies, "J/m^2", "energy of joining by the model, relaxed")
         ds["relaxed_message"] = made.texts("found", [one.message for _, one, _ in done], "how the relaxation ended")
         judged = audit(best, *self.phases, self.rules)
-        ds.attrs |= {"atoms": text.text(best), "chosen": first, "audit": "; ".join(judged.reasons)}
+        ds.attrs["model"] = calculators.describe(self.model)
+        ds.attrs |= {
+            "atoms": text.text(best),
+            "chosen": first,
+            "candidate": str(found.found_name.values[first]),
+            "audit": "; ".join(judged.reasons),
+        }
         return ds
 
     def _at_rest(self, k: int, start: Interface) -> tuple[Interface, Relaxed, float]:

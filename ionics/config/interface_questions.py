@@ -6,14 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ionics.config import units
 from ionics.config.model import Mapping, wrong
 from ionics.config.quantities import (
     Frequency,
     Length,
-    Number,
+    MolarEnergy,
     OpenFraction,
     Permittivity,
     Position,
+    PositiveRatio,
     Quantity,
     Share,
     Temperature,
@@ -21,27 +23,48 @@ from ionics.config.quantities import (
     Voltage,
 )
 from ionics.config.units import Dimension
+from ionics.constants import AVOGADRO, ELEMENTARY_CHARGE
 
 Force = Annotated[float, Quantity(Dimension("a force", "N", "0.05 eV/angstrom"), above=0)]
 MatchArea = Annotated[float, Quantity(Dimension("an area", "m^2", "150 angstrom^2"), above=0)]
 Plane = tuple[int, int, int]
 ANGSTROM = 1e-10  # m
+EV_PER_ANGSTROM = ELEMENTARY_CHARGE / ANGSTROM  # N
+EV = ELEMENTARY_CHARGE * AVOGADRO  # J/mol
 
 
 class Order(Mapping):
     """How partly occupied sites become an ordered cell."""
 
     supercell: tuple[int, int, int] = Field((1, 1, 1), description="Of the conventional cell.")
-    orderings: int = Field(10_000, description="At most so many are compared by electrostatics.", ge=1)
-    seed: int = Field(0, description="Of the choice, where there are more.", ge=0)
+    primitive: bool = Field(False, description="Order the primitive cell and repeat it in the given one.")
+    shared: bool = Field(False, description="A species may move between all its partly occupied sites.")
+    closest: Length = Field(2 * ANGSTROM, description="Ions of partly occupied sites stand no nearer.")
+    seed: int = Field(0, description="Of the sample, where there are too many orderings.", ge=0)
 
 
 class Measured(Mapping):
-    """A measured open-circuit point, to which the model's lithium chemical potential is shifted."""
+    """A measured open-circuit voltage, to which the model's lithium chemical potential is shifted."""
 
-    potential: Voltage = Field(description="Against Li/Li+.", examples=["3.9 V"])
+    potential: Voltage = Field(description="Against Li/Li+.", examples=["3.93 V"])
+    uncertainty: Annotated[float, Quantity(units.VOLTAGE, above=0)] = Field(
+        0.02, description="One standard deviation.", examples=["20 mV"]
+    )
     source: str = Field(description="Citation.", examples=["doi 10.1149/1.2221184"], min_length=1)
-    occupancy: OpenFraction | None = Field(None, description="Share of lithium sites filled there.", examples=["0.95"])
+    occupancy: tuple[Share, Share] = Field(
+        (0.9, 1.0), description="Shares of filled lithium sites between which it was measured."
+    )
+
+
+class Electrode(Mapping):
+    """A host that takes and gives lithium with its electron."""
+
+    occupancy: OpenFraction = Field(description="Share of its lithium sites filled in the stack.", examples=["0.95"])
+    open_circuit: Measured | None = Field(
+        None,
+        description="Without it no lithium chemical potential is handed over.",
+        examples=["{potential: 3.93 V, source: doi ...}"],
+    )
 
 
 class Crystal(Mapping):
@@ -60,12 +83,11 @@ class Crystal(Mapping):
     thickness: Length = Field(8 * ANGSTROM, description="Of the slab, at least.", examples=["8 angstrom"])
     oxidation_states: dict[str, float] = Field({}, description="By element, where the file says none.")
     order: Order | None = Field(None, description="What to do with partly occupied sites.")
-    open_circuit: Measured | None = Field(
-        None, description="Of an electrode.", examples=["{potential: 3.9 V, source: doi ...}"]
+    electrode: Electrode | None = Field(
+        None, description="Left out: an electrolyte, or lithium metal.", examples=["{occupancy: 0.95}"]
     )
-    permittivity: Number[Permittivity] | None = Field(
-        None, description="Static, relative; left out: that of the material library.", examples=["10"]
-    )
+    permittivity: Permittivity = Field(10.0, description="Static, relative.", examples=["10"])
+    directions: int = Field(4, description="Jumps a lithium can choose from.", ge=1, le=24)
 
     @model_validator(mode="after")
     def _real_planes(self):
@@ -102,31 +124,35 @@ class Search(Mapping):
 class Relaxation(Mapping):
     """When the atoms are at rest."""
 
-    force: Force = Field(1.6021766e-10, description="Largest force left.", examples=["0.1 eV/angstrom"])
+    force: Force = Field(0.1 * EV_PER_ANGSTROM, description="Largest force left.", examples=["0.1 eV/angstrom"])
     steps: int = Field(100, description="At most.", ge=1)
     fixed: Length = Field(2 * ANGSTROM, description="Of both free surfaces, that stays where it is.")
 
 
 class Migration(Mapping):
-    """Hops of lithium, near the plane and across it."""
+    """Hops of lithium into a vacancy, near the plane and across it."""
 
-    mechanisms: list[Literal["vacancy", "interstitial", "interstitialcy", "divacancy"]] = Field(
-        ["vacancy"], description="Looked for.", min_length=1
-    )
-    within: Length = Field(6 * ANGSTROM, description="Distance from the plane.")
-    longest: Length = Field(4 * ANGSTROM, description="Of a hop.")
-    paths: int = Field(4, description="So many are computed, those across the plane first.", ge=1)
+    hops: int = Field(2, description="Within the slabs, at even distances from the plane; beside them", ge=0)
+    across: int = Field(1, description="so many of the shortest over the plane.", ge=0)
+    longest: Length = Field(4 * ANGSTROM, description="Of a hop within a slab.")
     images: int = Field(3, description="Between the ends.", ge=1)
-    force: Force = Field(1.6021766e-10, description="Largest force left.", examples=["0.1 eV/angstrom"])
-    steps: int = Field(40, description="At most, of a path.", ge=1)
+    force: Force = Field(0.1 * EV_PER_ANGSTROM, description="Largest force left.", examples=["0.1 eV/angstrom"])
+    steps: int = Field(60, description="At most, of each path.", ge=1)
+    error: MolarEnergy = Field(
+        0.2 * EV, description="Of the model, one standard deviation of its barriers.", examples=["0.2 eV"]
+    )
+    model: str | None = Field(None, description="Left out: that of the interface.")
 
 
 class Defects(Mapping):
-    """Vacancies and interstitials against the distance from the plane."""
+    """Vacancies and interstitials against the distance from the plane, of ions in the bond-valence field."""
 
-    sites: int = Field(6, description="So many on each side.", ge=1)
-    force: Force = Field(1.6021766e-10, description="Largest force left.", examples=["0.1 eV/angstrom"])
-    steps: int = Field(40, description="Of each relaxation, at most.", ge=1)
+    sites: int = Field(6, description="So many of each kind in each slab, at even distances.", ge=2)
+    force: Force = Field(0.1 * EV_PER_ANGSTROM, description="Largest force left.", examples=["0.1 eV/angstrom"])
+    steps: int = Field(150, description="Of each relaxation, at most.", ge=1)
+    error: MolarEnergy = Field(
+        0.3 * EV, description="Of the field, one standard deviation of energies of defects.", examples=["0.3 eV"]
+    )
 
 
 class Dynamics(Mapping):
@@ -151,15 +177,19 @@ class Energies(Mapping):
 
 
 class Handover(Mapping):
-    """What is written as a stack."""
+    """The stack that is written, and what atoms do not say."""
 
-    left_thickness: Length = Field(20e-9, description="Of the left layer.", examples=["20 nm"])
-    right_thickness: Length = Field(20e-9, description="Of the right layer.", examples=["20 nm"])
-    attempt_frequency: Frequency = Field(1e13, description="Of hops.", examples=["10 THz"])
-    left_occupancy: Share | None = Field(
-        None, description="Share of lithium sites filled, of an electrode.", examples=["0.6"]
-    )
-    right_occupancy: Share | None = Field(None, description="The same of the right.", examples=["0.6"])
+    thickness: Length = Field(20e-9, description="Of each layer.", examples=["20 nm"])
+    attempt_frequency: Frequency = Field(1e13, description="Of hops, known within a factor of 3.", examples=["10 THz"])
+    permittivity_factor: PositiveRatio = Field(1.3, description="Within which the permittivities are known.")
+    step: Voltage | None = Field(
+        None, description="Potential right less left that the space charges share, instead of that of the defects.",
+        examples=["{value: 1.62 V, uncertainty: 0.1 V, source: doi ...}"],
+    )  # fmt: skip
+    formation_energy: MolarEnergy | None = Field(
+        None, description="Of one defect of the electrolyte, instead of a computed pair.",
+        examples=["{value: 0.9 eV, uncertainty: 0.1 eV, source: doi ...}"],
+    )  # fmt: skip
 
 
 class InterfaceQuestion(Mapping):

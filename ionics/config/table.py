@@ -275,7 +275,8 @@ def details(config: Config, stack) -> Iterator[Detail]:
             value = f"charge {state.charge:+d}, {state.density.value * AVOGADRO:.3g} /m^2, level {_ev(level)}"
             yield Detail(spot.name, f"state {name}", value)
     for doubt in uncertainty.doubts(config):
-        yield Detail("uncertain", doubt.key, doubt.number.spread.written)
+        also = f" (drawn together with {', '.join(doubt.keys[1:])})" if doubt.keys[1:] else ""
+        yield Detail("uncertain", doubt.key, f"{doubt.number.spread.written}{also}")
 
 
 def _atomistic(place: str, name: str, carrier: CarrierEntry) -> Iterator[Detail]:

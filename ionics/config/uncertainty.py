@@ -23,22 +23,38 @@ DRIVE = ("state_of_charge", "operating_point")  # what a study does to it
 
 @dataclass(frozen=True)
 class Doubt:
-    """An uncertain number of a file."""
+    """An uncertain number of a file, wherever it stands there."""
 
-    path: Steps  # of the mapping that states it
-    key: str  # dotted
+    paths: tuple[Steps, ...]  # of the mappings that state it
+    keys: tuple[str, ...]  # the same, dotted
     number: Uncertain
     source: str = ""
     method: str = ""
 
+    @property
+    def key(self) -> str:
+        """The dotted path of the first."""
+        return self.keys[0]
+
 
 def doubts(config: Config) -> tuple[Doubt, ...]:
-    """The uncertain numbers that the device, and what is done to it, depend on. Raises ConfigError."""
+    """The uncertain numbers that the device, and what is done to it, depend on.
+
+    What has the same value, uncertainty, source (which is stated) and method is one number, drawn once.
+    """
     used = _materials(config)
     parts = [((key,), getattr(config, key)) for key in DEVICE]
     parts += [(("materials", name), entry) for name, entry in config.materials.items() if name in used]
     parts += [(("study", key), getattr(config.study, key)) for key in DRIVE if config.study is not None]
-    return tuple(_doubt(config.document, *found) for path, part in parts for found in _numbers(path, part))
+    found: dict[Any, Doubt] = {}
+    for one in (_doubt(config.document, *number) for path, part in parts for number in _numbers(path, part)):
+        spread = one.number.spread
+        same = (float(one.number), spread.error, spread.logarithmic, spread.unit, one.source, one.method)
+        tie = same if one.source else one.paths
+        before = found.get(tie)
+        joined = replace(before, paths=before.paths + one.paths, keys=before.keys + one.keys) if before else one
+        found[tie] = joined
+    return tuple(found.values())
 
 
 def check(config: Config) -> None:
@@ -90,7 +106,8 @@ def drawn(config: Config, found: Sequence[Doubt], shares: Sequence[float]) -> Co
 
     values = config.document.values
     for doubt, share in zip(found, shares, strict=True):
-        values = _put(values, doubt.path, doubt.number.draw(share))
+        for path in doubt.paths:
+            values = _put(values, path, doubt.number.draw(share))
     return checked(replace(config.document, values=values))
 
 
@@ -147,7 +164,7 @@ def _doubt(document: Document, path: Steps, number: Uncertain) -> Doubt:
     place = _place(document, path)
     stated = document.at(place)
     said = [str(stated.get(key) or "") for key in ("source", "method")]
-    return Doubt(place, document.dotted(place), number, *said)
+    return Doubt((place,), (document.dotted(place),), number, *said)
 
 
 def _put(values: Any, path: Steps, number: Drawn) -> Any:

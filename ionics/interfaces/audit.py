@@ -15,6 +15,7 @@ from ionics.interfaces.interface import LEFT, RIGHT, Interface
 from ionics.interfaces.phases import Phase
 from ionics.interfaces.rules import Rules
 
+FAR = 4.0  # angstrom: beyond this nothing touches and nothing is bonded
 BOND = 1.15  # an anion within this times the longest bulk bond still belongs to its cation
 
 Kind = tuple[str, float]  # symbol and oxidation state
@@ -51,12 +52,22 @@ class _Centre:
     longest: float
 
 
+@dataclass(frozen=True)
+class _Near:
+    """Pairs of atoms within FAR, both ways round, each (pairs,)."""
+
+    first: np.ndarray
+    second: np.ndarray
+    distance: np.ndarray  # angstrom
+
+
 def audit(interface: Interface, left: Phase, right: Phase, rules: Rules | None = None) -> Audit:
     """All that can be told from atoms and the two bulk phases before any energy."""
     rules = rules or Rules()
     atoms, slabs = interface.atoms, [interface.slab(tag) for tag in (LEFT, RIGHT)]
     phases = (left, right)
-    missing = [_missing(atoms, tag, phase) for tag, phase in zip((LEFT, RIGHT), phases, strict=True)]
+    near = _Near(*neighbor_list("ijd", atoms, FAR))
+    missing = [_missing(atoms, near, tag, phase) for tag, phase in zip((LEFT, RIGHT), phases, strict=True)]
     corners = np.concatenate([open_ for _, open_, _ in missing])
     dipole = [float(s.get_initial_charges() @ (s.positions[:, 2] - s.positions[:, 2].mean())) for s in slabs]
     area = interface.area
@@ -71,7 +82,7 @@ def audit(interface: Interface, left: Phase, right: Phase, rules: Rules | None =
         "cut": sum(cut for cut, _, _ in missing),
         "open": int(corners.max(initial=0)),
         "corners": int(corners.sum()),
-        "shortest": _shortest(atoms, phases),
+        "shortest": _shortest(atoms, near, phases),
         "stretch": max(stretch for _, _, stretch in missing),
         "strain": _told(atoms),
         "shear": float(atoms.info["shear"]) if "shear" in atoms.info else None,
@@ -137,27 +148,26 @@ def _centres(phase: Phase) -> dict[Kind, _Centre]:
     return out
 
 
-def _missing(atoms: Atoms, tag: int, phase: Phase) -> tuple[int, np.ndarray, float]:
+def _missing(atoms: Atoms, near: _Near, tag: int, phase: Phase) -> tuple[int, np.ndarray, float]:
     """Cut units, corners that each polyhedron misses, and the largest relative stretch of their bonds."""
     centres = _centres(phase)
     kinds, tags = _kinds(atoms), atoms.get_tags()
     index = [k for k, kind in enumerate(kinds) if tags[k] == tag and kind in centres]
     if not index:
         return 0, np.zeros(0, dtype=int), 0.0
-    reach = BOND * max(c.longest for c in centres.values())
-    i, j, d = neighbor_list("ijd", atoms, reach)
-    negative = atoms.get_initial_charges() < 0
+    bond = atoms.get_initial_charges()[near.second] < 0
+    i, d = near.first[bond], near.distance[bond]
+    order = np.lexsort((d, i))
+    start = np.searchsorted(i[order], np.arange(len(atoms) + 1))
     cut, corners, stretch = 0, [], 0.0
     for k in index:
-        centre = centres[kinds[k]]
-        length = d[(i == k) & negative[j]]
-        length = length[length <= BOND * centre.longest]
-        lost = max(0, centre.coordination - len(length))
+        centre, length = centres[kinds[k]], d[order[start[k] : start[k + 1]]]
+        length = length[length <= BOND * centre.longest][: centre.coordination]
+        lost = centre.coordination - len(length)
         cut += bool(centre.unit and lost)
         corners += [] if centre.unit else [lost]
-        inner = np.sort(length)[: centre.coordination]
-        if len(inner):
-            stretch = max(stretch, inner.max() / centre.longest - 1, 1 - inner.min() / centre.shortest)
+        if len(length):
+            stretch = max(stretch, length[-1] / centre.longest - 1, 1 - length[0] / centre.shortest)
     return cut, np.array(corners, dtype=int), float(stretch)
 
 
@@ -168,43 +178,53 @@ def _excess(slab: Atoms, phase: Phase) -> tuple[float, str]:
     frame = {e: n for e, n in bulk.items() if e != "Li"}
     if not frame:
         return 0.0, "" if set(has) == {"Li"} else f"{slab.get_chemical_formula()} for Li"
-    units = {e: has[e] / n for e, n in frame.items()}
-    mean = float(np.median(list(units.values())))
+    charge = dict(
+        zip((site.specie.symbol for site in phase.structure), polyhedra.oxidation(phase.structure), strict=True)
+    )
+    firm = max(frame, key=lambda element: charge[element])  # the formula is counted by what moves least: P, Co, Zr
+    mean = has[firm] / frame[firm]
     off = [f"{has[e] - mean * frame[e]:+.3g} {e}" for e in frame if abs(has[e] - mean * frame[e]) > 1e-6]
     off += [f"{has[e]:+d} {e}" for e in has if e not in bulk]
     return has["Li"] - mean * bulk.get("Li", 0.0), ", ".join(off)
 
 
-def _shortest(atoms: Atoms, phases: tuple[Phase, Phase]) -> tuple[str, float, float]:
+def _shortest(atoms: Atoms, near: _Near, phases: tuple[Phase, Phase]) -> tuple[str, float, float]:
     """The pair nearest to each other for its kinds; what is as near in the bulk of its slab counts as touching."""
-    own = [_bulk_shortest(phase) for phase in phases]
     kinds, tags = _kinds(atoms), atoms.get_tags()
-    i, j, d = neighbor_list("ijd", atoms, 4.0)
+    i, j, d = near.first, near.second, near.distance
+    across = tags[i] != tags[j]
     worst = ("", np.inf, np.inf)
-    least: dict[tuple[int, Kind, Kind], float] = {}
-    for a, b, distance in zip(i.tolist(), j.tolist(), d.tolist(), strict=True):
-        side = tags[a] if tags[a] == tags[b] else 0
-        key = (int(side), kinds[a], kinds[b])
-        if distance < least.get(key, np.inf):
-            least[key] = distance
-    for (side, one, two), distance in least.items():
-        touch = contact.least(one, two)
-        if side:
-            touch = min(touch, own[side - 1].get((one, two), np.inf))
-        if distance / touch < worst[2]:
-            worst = (f"{one[0]}-{two[0]}", distance, distance / touch)
+    for one, two, distance in _least(kinds, i[across], j[across], d[across]):
+        worst = _nearer(worst, one, two, distance, contact.least(one, two))
+    for tag, phase in zip((LEFT, RIGHT), phases, strict=True):
+        own = {(one, two): distance for one, two, distance in _bulk(phase)}
+        inside = ~across & (tags[i] == tag)
+        for one, two, distance in _least(kinds, i[inside], j[inside], d[inside]):
+            touch = min(contact.least(one, two), own.get((one, two), np.inf))
+            worst = _nearer(worst, one, two, distance, touch)
     return worst
 
 
-def _bulk_shortest(phase: Phase) -> dict[tuple[Kind, Kind], float]:
+def _nearer(
+    worst: tuple[str, float, float], one: Kind, two: Kind, distance: float, touch: float
+) -> tuple[str, float, float]:
+    return (f"{one[0]}-{two[0]}", distance, distance / touch) if distance / touch < worst[2] else worst
+
+
+def _least(kinds: list[Kind], i: np.ndarray, j: np.ndarray, d: np.ndarray) -> list[tuple[Kind, Kind, float]]:
+    """The shortest distance [angstrom] of every pair of kinds among pairs of atoms."""
+    names = sorted(set(kinds))
+    of = np.array([names.index(kind) for kind in kinds])
+    least = np.full((len(names), len(names)), np.inf)
+    np.minimum.at(least, (of[i], of[j]), d)
+    return [(names[a], names[b], float(least[a, b])) for a, b in np.argwhere(np.isfinite(least))]
+
+
+def _bulk(phase: Phase) -> list[tuple[Kind, Kind, float]]:
     states = polyhedra.oxidation(phase.structure)
-    first, second, _, length = phase.structure.get_neighbor_list(4.0)
+    first, second, _, length = phase.structure.get_neighbor_list(FAR)
     kinds = [(site.specie.symbol, float(q)) for site, q in zip(phase.structure, states, strict=True)]
-    out: dict[tuple[Kind, Kind], float] = {}
-    for a, b, distance in zip(first.tolist(), second.tolist(), length.tolist(), strict=True):
-        key = kinds[a], kinds[b]
-        out[key] = min(distance, out.get(key, np.inf))
-    return out
+    return _least(kinds, first, second, length)
 
 
 def _told(atoms: Atoms) -> float | None:

@@ -7,7 +7,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import io
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,14 +24,17 @@ class Recipe:
     """How to make a calculator: small, picklable, so that every worker process makes its own."""
 
     name: str  # one of NAMES, or package.module:Class
-    threads: int | None = None  # of a machine-learned potential; None: as many as this process may use
+    threads: int = 1  # of a machine-learned potential
 
     def __call__(self) -> BaseCalculator:
         return calculator(self.name, self.threads)
 
 
-def calculator(name: str | BaseCalculator, threads: int | None = None) -> BaseCalculator:
-    """The ASE calculator called `name`: one of NAMES, 'package.module:Class', or a calculator itself."""
+def calculator(name: str | BaseCalculator, threads: int = 1) -> BaseCalculator:
+    """The ASE calculator called `name`: one of NAMES, 'package.module:Class', or a calculator itself.
+
+    `threads` of a machine-learned potential: on a busy machine more than one loses severalfold (docs: energies.md).
+    """
     if not isinstance(name, str):
         return _checked(name)
     if name == "bond-valence":
@@ -89,17 +91,19 @@ class Ensemble(Calculator):
 
 
 class Chgnet(Calculator):
-    """CHGNet without its chatter and without what nobody asked for: stress and magnetic moments only on request."""
+    """CHGNet without its chatter, and without stress and magnetic moments until somebody asks: a third of the time."""
 
     implemented_properties = ["energy", "free_energy", "forces", "stress", "magmoms"]  # noqa: RUF012
 
     def __init__(self, inner, description: str):
         super().__init__()
         self.inner, self.description = inner, description
+        self.asked: set[str] = set()
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=tuple(all_changes)):
         super().calculate(atoms, list(properties), list(system_changes))
-        task = "efsm" if "magmoms" in properties else "efs" if "stress" in properties else "ef"
+        self.asked |= set(properties)
+        task = "efsm" if "magmoms" in self.asked else "efs" if "stress" in self.asked else "ef"
         self.inner.results = {}
         with quiet():
             self.inner.calculate(self.atoms, list(properties), list(system_changes), task=task)
@@ -112,10 +116,10 @@ class Chgnet(Calculator):
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Without what libraries print and warn about while they load or run."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+    heard = io.StringIO()
+    with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _chgnet(name, threads):
@@ -124,8 +128,8 @@ def _chgnet(name, threads):
         raise AtomsError(f"there is no calculator '{name}'", _valid())
     _needs("chgnet", "mlip", f"the calculator '{name}'")
     _limit(threads)
-    from chgnet.model import CHGNet
     from chgnet.model.dynamics import CHGNetCalculator
+    from chgnet.model.model import CHGNet
 
     with quiet():
         model = CHGNet.load(model_name=models[name], use_device="cpu", verbose=False)
@@ -165,7 +169,9 @@ def _foreign(name):
 
 
 def _checked(calc):
-    if callable(getattr(calc, "get_potential_energy", None)) and callable(getattr(calc, "get_forces", None)):
+    if all(
+        callable(getattr(calc, name, None)) for name in ("get_potential_energy", "get_forces", "calculation_required")
+    ):
         return calc
     raise AtomsError(f"a {type(calc).__name__} is not an ASE calculator", _valid())
 
@@ -185,10 +191,9 @@ def _needs(package, extra, purpose):
 
 
 def _limit(threads):
-    """Torch's threads: those asked for, or the processors this process may use."""
     import torch
 
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads)
 
 
 def _version(package):

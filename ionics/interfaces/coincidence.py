@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ionics.interfaces import strain as straining
+from ionics.interfaces.errors import AtomsError
 from ionics.interfaces.phases import Phase
 from ionics.interfaces.slabs import Facet, Plane
 from ionics.interfaces.supercells import Tolerance, coincident, supercells
@@ -30,6 +31,11 @@ class Limits:
     layer: float = 0.25  # atoms nearer in height form one layer when cuts are looked for
     merge: bool = True  # leave out matches and cuts that symmetry or whole units make equal
     compensate: bool = True  # carry ions across a slab whose cut is polar
+
+    def __post_init__(self):
+        for name in ("area", "mismatch", "angle", "strain", "shear", "atoms", "layer"):
+            if not getattr(self, name) > 0:
+                raise AtomsError(f"the limit {name} is {getattr(self, name)}", "a number above 0")
 
     @property
     def tolerance(self) -> Tolerance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -18,10 +19,12 @@ DEPTH = 6.0  # angstrom: atoms deeper in their slab cannot touch the other one
 def radius(symbol: str, state: float) -> float:
     """Ionic radius (Shannon, sixfold where tabulated); of a neutral atom the metallic or atomic one [angstrom]."""
     element = Element(symbol)
-    if state == 0:
-        return float(element.metallic_radius or element.atomic_radius)
-    known = Species(symbol, state).ionic_radius if float(state).is_integer() else None
-    return float(known or element.average_ionic_radius or element.atomic_radius)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No data available", category=UserWarning)
+        if state == 0:
+            return float((element.metallic_radius if element.is_metal else None) or element.atomic_radius)
+        known = Species(symbol, state).ionic_radius if float(state).is_integer() else None
+        return float(known or element.average_ionic_radius or element.atomic_radius)
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ The energy [eV] of ions with oxidation states q is
 
     scale^2 k sum q_i q_j / r                     electrostatics, damped and shifted to end at a cutoff,
     + sum_(cation, anion) P s^m                    the push of a bond of valence s = exp((R0 - r)/b),
-    + K sum_i (V_i - |q_i|)^2/|q_i|                valence sums V_i = sum_j s_ij: too many or too few bonds,
+    + K sum_i |q_i|^n (V_i - |q_i|)^2              valence sums V_i = sum_j s_ij: too many or too few bonds,
     + A sum_(anion, anion) (x^2 - 2 x)              touching anions, x = exp((R + R' - r)/rho).
 
 That a pair potential proportional to the bond valence keeps the bond-valence rule in every coordination follows from
@@ -12,7 +12,9 @@ the balance with the electric flux, which in ionic crystals is proportional to t
 J. Loesel, I. D. Brown, M. Kunz and A. Skowron, Acta Cryst. B 55, 698 (1999), doi:10.1107/S0108768199003961. The squared
 valence sums follow Y.-H. Shin, V. R. Cooper, I. Grinberg and A. M. Rappe, Phys. Rev. B 71, 054104 (2005),
 doi:10.1103/PhysRevB.71.054104; the electrostatics C. J. Fennell and J. D. Gezelter, J. Chem. Phys. 124, 234104 (2006),
-doi:10.1063/1.2206581. Every constant that is not a tabulated R0, b or radius is global (`Constants`).
+doi:10.1063/1.2206581. Every constant that is not a tabulated R0, b or radius is global (`Constants`), calibrated once
+for all on the cells, bond lengths and bulk moduli of fourteen crystals (docs/interfaces/energies.md). Neutral lithium:
+`metal`.
 """
 
 from __future__ import annotations
@@ -25,27 +27,30 @@ from ase.calculators.calculator import Calculator, all_changes
 from pymatgen.optimization.neighbors import find_points_in_spheres
 from scipy.special import erfc
 
+from ionics import __version__
 from ionics.interfaces import metal
 from ionics.interfaces.bond_valence import lengths, radius
 from ionics.interfaces.errors import AtomsError
 
 COULOMB = 14.3996455  # eV angstrom, e^2/(4 pi eps0)
+TOGETHER = 0.2  # angstrom: nearer than this atoms count as coinciding
 
 
 @dataclass(frozen=True)
 class Constants:
-    """The global constants of the field."""
+    """The global constants of the field; the equation is that of the module."""
 
-    scale: float = 0.6  # of the formal charges
-    push: float = 1.0  # of the pull of cation and anion over b at the distance R0: P = push k scale^2 q^c |q'|^a b/R0^2
-    cation: float = 0.9  # c
-    anion: float = 0.38  # a
-    steepness: float = 1.0  # m
-    valence: float = 0.25  # eV, K
-    touch: float = 0.1  # eV, A
-    range: float = 0.714  # angstrom, rho
-    damping: float = 0.25  # 1/angstrom
-    far: float = 10.0  # angstrom, cutoff of the electrostatics
+    scale: float = 0.47  # of the formal charges; about one over the root of an oxide's electronic permittivity
+    push: float = 1.10  # P = push scale^2 k q^cation |q'|^anion b/R0^2
+    cation: float = 0.79
+    anion: float = 0.50
+    steepness: float = 0.97  # m
+    valence: float = 0.26  # eV, K
+    state: float = -0.4  # n
+    touch: float = 0.065  # eV, A
+    range: float = 0.78  # angstrom, rho
+    damping: float = 0.3  # 1/angstrom
+    far: float = 8.0  # angstrom, cutoff of the electrostatics
     near: float = 6.0  # angstrom, cutoff of the rest
 
 
@@ -88,11 +93,18 @@ class BondValenceField(Calculator):
     def __init__(self, constants: Constants | None = None, **kwargs):
         super().__init__(**kwargs)
         self.constants = constants or CONSTANTS
+        self.description = f"ionics {__version__} bond-valence field"
         self._tables: tuple[bytes, dict] | None = None
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=tuple(all_changes)):
         super().calculate(atoms, list(properties), list(system_changes))
         bonds = pairs(self.atoms, self.constants.far)
+        if len(bonds.length) and bonds.length.min() < TOGETHER:
+            one = int(np.argmin(bonds.length))
+            where = (
+                f"atoms {bonds.first[one]} and {bonds.second[one]} coincide ({bonds.length[one]:.2f} angstrom apart)"
+            )
+            raise AtomsError(where, f"a distance above {TOGETHER:g} angstrom")
         charges = self.atoms.get_initial_charges()
         near = bonds.where(bonds.length < self.constants.near)
         sums = _Sums(len(self.atoms))
@@ -113,8 +125,6 @@ class BondValenceField(Calculator):
 
     def _keep(self, sums):
         energy = float(sums.atom.sum())
-        if not np.isfinite(energy):
-            raise AtomsError("the energy is not a number: two atoms coincide", "check the shortest distance")
         self.results = {"energy": energy, "free_energy": energy, "energies": sums.atom, "forces": sums.forces()}
         if self.atoms.cell.rank == 3:
             virial = sums.virial / self.atoms.get_volume()
@@ -195,7 +205,9 @@ def _bonding(sums, near, charges, kinds, constants):
     count = len(charges)
     valence = np.bincount(bonds.first, bare * factor, count) + np.bincount(bonds.second, bare * factor, count)
     states = np.abs(charges)
-    stiffness = np.divide(constants.valence, states, out=np.zeros(count), where=states > 0)
+    stiffness = np.zeros(count)
+    np.power(states, constants.state, out=stiffness, where=states > 0)
+    stiffness *= constants.valence
     sums.atom += stiffness * (valence - states) ** 2
     slope = 2 * stiffness * (valence - states)
     sums.pull(bonds, (slope[bonds.first] + slope[bonds.second]) * bare * (fall - rate * factor))

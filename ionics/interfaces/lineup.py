@@ -28,7 +28,7 @@ class Lineup:
 
     height: np.ndarray  # angstrom above the plane, (points,)
     potential: np.ndarray  # planar average, (points,)
-    macroscopic: np.ndarray  # running mean, (points,)
+    macroscopic: np.ndarray  # running mean over the period of the slab at that height, (points,)
     step: float  # V, right less left, at the plane
     error: float  # V
     fields: tuple[float, float]  # V/angstrom inside the left and the right slab
@@ -65,15 +65,13 @@ def lineup(interface: Interface, periods: tuple[float, float], charges: np.ndarr
     z = interface.distance
     height = np.arange(z.min() - max(periods), z.max() + max(periods), STEP)
     potential = _planar(height, z, q, interface.area)
-    smooth = potential
-    for period in periods:
-        smooth = _running_mean(smooth, period)
-    lines = [
-        _line(interface, tag, height, smooth, period, sum(periods))
-        for tag, period in zip((LEFT, RIGHT), periods, strict=True)
-    ]
-    (left, one, slope), (right, other, slope_right) = lines
-    return Lineup(height, potential, smooth, right - left, math.hypot(one, other), (-slope, -slope_right))
+    means = [_running_mean(potential, period) for period in periods]
+    left, right = (
+        _line(interface, tag, height, mean, period)
+        for tag, mean, period in zip((LEFT, RIGHT), means, periods, strict=True)
+    )
+    step, error = right[0] - left[0], math.hypot(left[1], right[1])
+    return Lineup(height, potential, np.where(height < 0, *means), step, error, (-left[2], -right[2]))
 
 
 def _planar(height: np.ndarray, z: np.ndarray, q: np.ndarray, area: float) -> np.ndarray:
@@ -95,17 +93,17 @@ def _running_mean(values: np.ndarray, width: float) -> np.ndarray:
     return (sums[start + n] - sums[start]) / n
 
 
-def _line(interface: Interface, tag: int, height: np.ndarray, smooth: np.ndarray, period: float, margin: float):
+def _line(interface: Interface, tag: int, height: np.ndarray, smooth: np.ndarray, period: float):
     """At the plane [V], its error, and the slope [V/angstrom] of a straight line through the inner part of a slab."""
     own = interface.distance[interface.side(tag)]
     if not len(own):
         raise AtomsError(f"no atoms of the {'left' if tag == LEFT else 'right'} slab", "tags 1 and 2")
-    low, high = own.min() + margin / 2, own.max() - margin / 2
+    low, high = own.min() + period / 2, own.max() - period / 2
     if high - low < period / 2:
         name = interface.left if tag == LEFT else interface.right
         raise AtomsError(
             f"the slab of {name} is {own.max() - own.min():.3g} angstrom thick: no inner part is left",
-            f"at least {margin + period / 2:.3g} angstrom",
+            f"at least one and a half periods, {1.5 * period:.3g} angstrom",
         )
     inside = (height >= low) & (height <= high)
     slope, value = np.polyfit(height[inside], smooth[inside], 1)

@@ -22,11 +22,12 @@ from ionics.interfaces.errors import AtomsError
 from ionics.interfaces.interface import LEFT, RIGHT, Interface
 from ionics.interfaces.phases import Phase
 from ionics.interfaces.slabs import Facet, Plane, facet, heights
-from ionics.interfaces.supercells import distances, supercells
+from ionics.interfaces.supercells import mismatches, near, supercells
 from ionics.interfaces.terminations import Termination, terminations
 
 __all__ = ["Candidate", "Limits", "Match", "Termination", "build", "candidates", "matches", "planes"]
 
+THIN = 4.0  # angstrom, least vacuum
 MARGIN = 1.0  # angstrom between the bottom of the cell and the lowest atom
 
 
@@ -144,10 +145,11 @@ def _closest(
 ) -> tuple[str, str]:
     best: tuple[float, str, str] | None = None
     for a, b in facets:
-        smallest = max(a.area, b.area)
-        if smallest >= limits.area:
+        cells = [supercells(f.cell[:2, :2], limits.area) for f in (a, b)]
+        alike = near(cells[0], cells[1], (a.area, b.area), limits.tolerance)
+        if max(a.area, b.area) >= limits.area or not len(alike):
             continue
-        length, turn = distances(*(supercells(f.cell[:2, :2], limits.area) for f in (a, b)))
+        length, turn = mismatches(cells[0], cells[1], alike)
         badness = np.maximum(length / limits.mismatch, turn / limits.angle)
         k = np.unravel_index(badness.argmin(), badness.shape)
         if best is None or badness[k] < best[0]:
@@ -166,9 +168,7 @@ def _wider(length: float, turn: float, limits: Limits) -> str:
         wanted.append(f"mismatch above {length:.4f} (it is {limits.mismatch})")
     if turn > limits.angle:
         wanted.append(f"angle above {turn:.4f} (it is {limits.angle})")
-    return (
-        f"widen {' and '.join(wanted)}" * bool(wanted) + f"{', or' if wanted else ''} an area above {limits.area:g} A^2"
-    )
+    return f"widen {' and '.join(wanted)}, or an area above {limits.area:g} A^2"
 
 
 def build(
@@ -190,6 +190,8 @@ def build(
             f"a candidate of {sides[0].phase} | {sides[1].phase} was to be built of {left.name} | {right.name}",
             "the phases it was made from",
         )
+    if not vacuum >= THIN:
+        raise AtomsError(f"with a vacuum of {vacuum} A the free surfaces would touch", f"at least {THIN:g} A")
     match = candidate.match
     cell, turn = _along_x(match.cell)
     below, above = _slab(candidate, LEFT, cell, turn), _slab(candidate, RIGHT, cell, turn)

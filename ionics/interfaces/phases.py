@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -55,15 +55,20 @@ def names() -> tuple[str, ...]:
     return tuple(sorted((path.stem for path in CRYSTALS.glob("*.cif")), key=str.lower))
 
 
-@cache
 def curated(name: str) -> Phase:
-    """A curated phase. Raises AtomsError for an unknown name."""
+    """A curated phase, the caller's own copy. Raises AtomsError for an unknown name."""
     if name not in names():
         near = get_close_matches(name, names(), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
         raise AtomsError(f"no curated phase is called {name!r}", f"{hint}there are {', '.join(names())}")
-    path = CRYSTALS / f"{name}.cif"
-    text = path.read_text(encoding="utf-8")
+    phase = _loaded(name)
+    return replace(phase, structure=phase.structure.copy())
+
+
+@cache
+def _loaded(name: str) -> Phase:
+    """A curated phase from its file."""
+    text = (CRYSTALS / f"{name}.cif").read_text(encoding="utf-8")
     elasticity = Elasticity(
         float(_item(text, "_ionics_youngs_modulus_GPa")),
         float(_item(text, "_ionics_poisson_ratio")),

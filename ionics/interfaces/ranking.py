@@ -2,8 +2,8 @@
 
 The score [eV/angstrom^2] adds what can be told from the two slabs and their match:
   strain    elastic energy of both slabs
-  bonds     bond valence lost at both faces of the junction: what the other side cannot give back costs BOND for each
-            valence unit, what it can, IMPERFECT of that (new bonds fit worse than those of the bulk)
+  bonds     bond valence lost at the faces of the junction: what both lost is remade across, but fits worse than in
+            the bulk; what one side lost beyond that heals within its own slab
   polarity  field energy of the slabs' dipoles, p^2 / (2 eps H)
   size      a small charge for each atom, so that of two equals the smaller comes first
 """
@@ -24,10 +24,14 @@ COULOMB = 180.9513  # eV angstrom/e^2: e^2 / eps0
 
 @dataclass(frozen=True)
 class Weights:
-    """What the terms of the score weigh; choices, stated here."""
+    """What the terms of the score weigh.
 
-    bond: float = 1.0  # eV for each valence unit that stays open (Li-O in Li2O: 1.2 eV from its lattice's cohesion)
-    imperfect: float = 0.25  # of `bond`, for each valence unit that the other side closes
+    `remade` and `open` are rounded from a fit to energies of 28 junctions of LiCoO2 and Li3PO4 in the bond-valence
+    field and were tried on others (docs/interfaces/matching.md); the rest are choices.
+    """
+
+    remade: float = 0.8  # eV for each valence unit that the two sides give each other
+    open: float = 0.05  # eV for each valence unit that one side lost and the other cannot give back
     permittivity: float = 10.0  # relative, of both slabs
     atom: float = 2e-5  # eV/angstrom^2 for each atom
 
@@ -93,7 +97,7 @@ def rank(candidates: Sequence[Candidate], rules: Rules | None = None, weights: W
     if not candidates:
         return []
     c = columns(candidates)
-    bonds = weights.bond * (c.unmet + weights.imperfect * c.met)
+    bonds = weights.remade * c.met + weights.open * c.unmet
     polarity = c.polarity / weights.permittivity
     score = c.elastic + bonds + polarity + weights.atom * c.atoms
     faults = _faults(c, rules)

@@ -6,16 +6,18 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
-from ase.filters import FrechetCellFilter
+from ase.filters import UnitCellFilter
 from ase.io import read, write
 from ase.optimize import BFGS, FIRE, LBFGS
 
 from ionics.interfaces.errors import AtomsError
+from ionics.interfaces.field import pairs
 
 METHODS = {"FIRE": FIRE, "BFGS": BFGS, "LBFGS": LBFGS}
 FAR = 6.0  # angstrom: an atom that moved so far has flown away
@@ -46,7 +48,7 @@ def relax(
     fixed: np.ndarray | None = None,
     keep: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
-    method: str = "FIRE",
+    method: str = "LBFGS",
     cell: bool = False,
 ) -> Relaxed:
     """Relax a copy of `atoms` until no free atom feels more than `fmax` [eV/angstrom], at most `steps` calls.
@@ -77,7 +79,7 @@ class _Course:
     def run(self, optimiser, steps) -> Relaxed:
         try:
             self._watch()
-            with optimiser(FrechetCellFilter(self.atoms) if self.cell else self.atoms, logfile=None) as moves:
+            with optimiser(UnitCellFilter(self.atoms) if self.cell else self.atoms, logfile=None) as moves:
                 moves.attach(self._watch_moves)
                 self.moves = moves
                 converged = moves.run(fmax=self.fmax, steps=steps)
@@ -126,6 +128,7 @@ class _Course:
         best.calc = self.best.calc
         best.info |= {"converged": converged, "message": message}
         part = keep.with_name(keep.name + ".part")
+        keep.parent.mkdir(parents=True, exist_ok=True)
         write(part, best, format="extxyz")
         os.replace(part, keep)
 
@@ -135,7 +138,7 @@ def _start(atoms, keep) -> tuple[Atoms, Relaxed | None]:
     work = atoms.copy()
     if keep is None or not Path(keep).exists():
         return work, None
-    kept = read(keep, format="extxyz")
+    kept = cast(Atoms, read(keep, format="extxyz"))
     if len(kept) != len(atoms) or np.any(kept.numbers != atoms.numbers):
         problem = f"{keep} holds a relaxation of other atoms ({kept.get_chemical_formula()})"
         raise AtomsError(problem, f"{atoms.get_chemical_formula()}, or another file name")
@@ -165,8 +168,6 @@ def _fled(atoms, start, cell) -> str | None:
             i = int(moved.argmax())
             return f"atom {i} ({atoms.symbols[i]}) moved {moved[i]:.1f} angstrom: the structure falls apart"
     if len(atoms) > 1:
-        from ionics.interfaces.field import pairs
-
         near = pairs(atoms, ALONE)
         alone = np.setdiff1d(np.arange(len(atoms)), np.concatenate([near.first, near.second]))
         if len(alone):

@@ -61,8 +61,8 @@ class Facet:
 
 def facet(phase: Phase, plane: Plane) -> Facet:
     """A crystal ready to be cut along a plane, Miller indices of its conventional cell, which phases keep."""
-    plane = _checked(plane)
-    bulk = phase.structure
+    plane, bulk = _checked(plane), phase.structure
+    polyhedra.oxidation(bulk)  # refuses what cannot be cut
     analyzer = SpacegroupAnalyzer(bulk)
     operations = analyzer.get_space_group_operations()
     translations = [o.translation_vector for o in operations if np.allclose(o.rotation_matrix, np.eye(3))]

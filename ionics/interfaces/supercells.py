@@ -65,23 +65,25 @@ class Tolerance:
     ratio: float = 0.09  # of the areas of the cells, absolute on the ratio of the lattices' own areas
 
 
-def distances(left: Supercells, right: Supercells) -> tuple[np.ndarray, np.ndarray]:
-    """Relative mismatch of lengths and of angles, each (left, right), the smaller of the two directions."""
-    ratio = right.lengths[None] / left.lengths[:, None]
-    turn = right.angle[None] / left.angle[:, None]
-    forth, back = np.abs(ratio - 1).max(-1), np.abs(1 / ratio - 1).max(-1)
-    return np.minimum(forth, back), np.minimum(np.abs(turn - 1), np.abs(1 / turn - 1))
+def near(left: Supercells, right: Supercells, own: tuple[float, float], tolerance: Tolerance) -> np.ndarray:
+    """Indices of pairs of nearly the same area, shape (pairs, 2); `own`: areas of the two lattices' own cells."""
+    quotient = left.multiple[:, None] / right.multiple[None]
+    ratio = own[0] / own[1]
+    return np.argwhere(
+        (np.abs(ratio - 1 / quotient) < tolerance.ratio) | (np.abs(1 / ratio - quotient) < tolerance.ratio)
+    )
+
+
+def mismatches(left: Supercells, right: Supercells, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Relative mismatch of lengths and of angles of pairs, each (pairs, 2): left to right and right to left."""
+    length = right.lengths[pairs[:, 1]] / left.lengths[pairs[:, 0]]
+    angle = right.angle[pairs[:, 1]] / left.angle[pairs[:, 0]]
+    lengths = np.column_stack([np.abs(length - 1).max(-1), np.abs(1 / length - 1).max(-1)])
+    return lengths, np.column_stack([np.abs(angle - 1), np.abs(1 / angle - 1)])
 
 
 def coincident(left: Supercells, right: Supercells, own: tuple[float, float], tolerance: Tolerance) -> np.ndarray:
-    """Indices of pairs that coincide, shape (pairs, 2); `own` are the areas of the two lattices' own cells."""
-    quotient = left.multiple[:, None] / right.multiple[None]
-    ratio = own[0] / own[1]
-    near = (np.abs(ratio - 1 / quotient) < tolerance.ratio) | (np.abs(1 / ratio - quotient) < tolerance.ratio)
-    i, j = np.nonzero(near)
-    stretch = right.lengths[j] / left.lengths[i]
-    turn = right.angle[j] / left.angle[i]
-    forth = (np.abs(stretch - 1).max(-1) <= tolerance.length) & (np.abs(turn - 1) <= tolerance.angle)
-    back = (np.abs(1 / stretch - 1).max(-1) <= tolerance.length) & (np.abs(1 / turn - 1) <= tolerance.angle)
-    keep = forth | back
-    return np.column_stack([i[keep], j[keep]])
+    """Indices of pairs that coincide, in one direction or the other, shape (pairs, 2)."""
+    pairs = near(left, right, own, tolerance)
+    length, angle = mismatches(left, right, pairs)
+    return pairs[((length <= tolerance.length) & (angle <= tolerance.angle)).any(axis=1)]

@@ -134,12 +134,12 @@ def plot_defects(ds: xr.Dataset, figure=None):
     ax = axes[0]
     for k, kind in enumerate(dict.fromkeys(ds.site_kind.values)):
         own = ds.isel(site=np.flatnonzero(ds.site_kind.values == kind))
-        x, y, error = own.site_distance.values, own.site_energy.values, own.site_error.values
+        x, y, error = own.site_distance.values, own.site_relative.values, own.site_error.values
         ax.errorbar(
             x, y, yerr=np.where(np.isfinite(error), error, 0), fmt="o", color=colour(k), capsize=2, label=str(kind)
         )
     ax.axvline(0, color=INK, linewidth=0.8, linestyle=":")
-    ax.set_ylabel("energy (eV)")
+    ax.set_ylabel("energy against the inner slab (eV)")
     ax.set_xlabel(f"distance from the plane (Å): {ds.attrs['left']} | {ds.attrs['right']}")
     ax.legend(frameon=False, fontsize=SMALL)
     if rows == 2:

@@ -66,10 +66,10 @@ def _joined(one, other) -> NDArray[np.complex128]:
     """The convex outline of two outlines, counter-clockwise so that overlapping ones are filled alike."""
     from scipy.spatial import ConvexHull, QhullError
 
-    both = np.concatenate([one, other])
+    both = np.append(one, other)
     size = np.abs(both).max()
     try:
-        hull = ConvexHull(np.column_stack([both.real, -both.imag]) / size).vertices
+        hull = ConvexHull(np.column_stack([np.real(both), -np.imag(both)]) / size).vertices
     except QhullError:  # no area: all draws agree
         return both
     return both[np.append(hull, hull[0])]

@@ -28,7 +28,7 @@ def test_the_schema_knows_every_part():
     exported = schema.json_schema()
     assert set(exported["properties"]) == {
         "title", "source", "temperature", "area", "series_resistance", "materials", "stack", "cell", "study", "fit",
-        "design",
+        "design", "interface",
     }  # fmt: skip
     assert exported["additionalProperties"] is False
     length = exported["$defs"]["Length"]

@@ -52,7 +52,14 @@ def tellurium() -> Phase:
 def generator(phase: Phase, plane: tuple[int, int, int]) -> SlabGenerator:
     """As pymatgen's CoherentInterfaceBuilder makes it."""
     return SlabGenerator(
-        phase.structure.copy(), plane, 1, 3, in_unit_planes=True, center_slab=True, primitive=True, reorient_lattice=False
+        phase.structure.copy(),
+        plane,
+        1,
+        3,
+        in_unit_planes=True,
+        center_slab=True,
+        primitive=True,
+        reorient_lattice=False,
     )
 
 

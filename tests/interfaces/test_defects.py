@@ -9,6 +9,7 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 
 from ionics.constants import BOLTZMANN, ELEMENTARY_CHARGE
+from ionics.interfaces.continuum import COULOMB
 from ionics.interfaces.defect_lists import frenkel_pairs, holes, interstitials, transfers, vacancies
 from ionics.interfaces.defects import Defect, Settings, compute
 from ionics.interfaces.depth import binned, combined, energy_profile, formation, segregation, transfer_energies
@@ -39,9 +40,9 @@ def no_interface(layers=10, side=2):
 
 
 class Tethered(Calculator):
-    """Every atom on a spring at its lattice site; lithium costs `height(z)` [eV] where it stands, lone sites nothing."""
+    """Every atom on a spring at its lattice site; lithium costs `height(z)` [eV] where it stands."""
 
-    implemented_properties = ("energy", "forces")
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012
     description = "springs 1.0"
 
     def __init__(self, sites, height, fixed_charges=True, fails_without=None):
@@ -67,13 +68,13 @@ def well(plane):
     return lambda z: 0.3 * np.exp(-np.abs(z - plane) / 2) * np.sign(z - plane)
 
 
-def test_defects_that_symmetry_calls_equal_cost_the_same_and_a_pair_comes_apart_to_the_sum_of_both():
+def test_defects_that_symmetry_calls_equal_cost_the_same_and_a_pair_is_bound_by_its_charges():
     atoms = rock_salt(2, 2, 2)
     found = holes(atoms)
     assert len(found) == 64  # one in the middle of every small cube
     alone = [*vacancies(atoms)[:2], *interstitials(found[:2])]
     near = frenkel_pairs(atoms, found, separation=(3.0, 4.0))[0]
-    far = frenkel_pairs(atoms, found, separation=(5.5, 8.0))[0]
+    far = frenkel_pairs(atoms, found, separation=(5.0, 8.0))[0]
     got = compute(atoms, [*alone, near, far], BondValenceField())
     assert got.good.all()
     assert got.fixed_charges
@@ -81,19 +82,30 @@ def test_defects_that_symmetry_calls_equal_cost_the_same_and_a_pair_comes_apart_
     assert got.energy[0] == pytest.approx(got.energy[1], abs=0.01)
     assert got.energy[2] == pytest.approx(got.energy[3], abs=0.01)
     both = got.energy[0] + got.energy[2]
-    assert 0 < both - got.energy[5] < both - got.energy[4]  # opposite charges attract, less when farther apart
+    for energy, apart in zip(got.energy[4:], (3.34, 5.24), strict=True):  # angstrom, quarters of the cell
+        attraction = 0.6**2 * COULOMB / apart  # of the field's charges, before anything relaxes around them
+        assert 0 < both - energy < attraction
     np.testing.assert_allclose(got.empty[0], atoms.positions[0], atol=0.1)
 
 
 def test_an_interface_that_is_none_segregates_nothing():
-    interface = no_interface()
-    fixed = interface.outer(2.5)
-    got = compute(interface.atoms, vacancies(interface.atoms, fixed), BondValenceField(), fixed)
+    interface = no_interface(layers=14)
+    fixed = interface.outer(1.0)
+    got = compute(interface.atoms, two_a_layer(interface, fixed), BondValenceField(), fixed)
     depth = segregation(interface, LEFT, got, 0.0)
-    # two layers from a fixed one a vacancy relaxes a little less: below a tenth of a volt
-    assert np.abs(depth.energy).max() < 0.1
-    np.testing.assert_allclose(np.unique(np.round(depth.distance, 1)), [1.0, 3.0, 5.0], atol=0.1)
-    assert depth.energy[depth.distance < 2] == pytest.approx(0.0, abs=0.05)
+    assert np.unique(np.round(depth.distance)).tolist()[:4] == [1, 3, 5, 7]  # layers of 2.015 angstrom
+    # a vacancy relaxes less two layers from a fixed one
+    assert np.abs(depth.energy).max() < 0.05
+
+
+def two_a_layer(interface, fixed):
+    """Vacancies: two lithium of every layer of the left slab that is not fixed."""
+    layers: dict[float, list[Defect]] = {}
+    for defect in vacancies(interface.atoms, fixed):
+        height = interface.distance[defect.removed]
+        if height < 0:
+            layers.setdefault(round(height, 3), []).append(defect)
+    return [defect for own in layers.values() for defect in own[:2]]
 
 
 def test_energies_against_distance_are_those_of_the_potential():
@@ -177,8 +189,8 @@ def test_a_calculator_that_fails_leaves_the_rest_and_what_is_done_is_not_done_ag
     again = compute(interface.atoms, lithium, calculator, keep=tmp_path)
     assert calculator.calls == before
     np.testing.assert_array_equal(again.energy, got.energy)
-    (tmp_path / f"{lithium[3].name}.json").unlink()
-    (tmp_path / f"{lithium[3].name}.extxyz").unlink()
+    (tmp_path / f"{lithium[2].name}.json").unlink()
+    (tmp_path / f"{lithium[2].name}.extxyz").unlink()
     third = compute(interface.atoms, lithium, calculator, keep=tmp_path)
     assert calculator.calls > before
     np.testing.assert_allclose(third.energy, got.energy)
@@ -204,13 +216,18 @@ def test_lone_defects_of_a_potential_for_neutral_atoms_are_refused_where_electro
 
 
 def test_the_middle_of_a_slab_is_compared_with_the_bulk():
-    interface = no_interface()
-    atoms, field = rock_salt(2, 2, 2), BondValenceField()
-    own = compute(interface.atoms, vacancies(interface.atoms, interface.outer(2.5)), field, interface.outer(2.5))
+    interface = no_interface(layers=8, side=1)
+    atoms = rock_salt(1, 1, 1)
+    bottom = Tethered(interface.atoms.positions.copy(), lambda z: np.full(len(z), -0.7))
+    own = compute(interface.atoms, vacancies(interface.atoms), bottom)
     depth = segregation(interface, LEFT, own, 0.0)
-    difference, _ = formation(depth, compute(atoms, vacancies(atoms)[:1], field))
-    # five layers of LiF and a bulk of 64 atoms: both finite, both at the same lattice constant
-    assert abs(difference) < 0.2
+    same = compute(atoms, vacancies(atoms), Tethered(atoms.positions.copy(), lambda z: np.full(len(z), -0.4)))
+    assert formation(depth, same)[0] == pytest.approx(0.3)
+    with pytest.raises(AtomsError, match="no defect of the bulk"):
+        formation(
+            depth,
+            compute(atoms, [Defect(0)], Tethered(atoms.positions.copy(), well(0.0), fails_without=atoms.positions[0])),
+        )
 
 
 @pytest.mark.parametrize(

@@ -166,3 +166,17 @@ def test_a_phase_and_its_delithiated_form_cannot_both_be_counted():
     with_, without = crystal("LiF"), crystal("LiF")[[1, 3, 5, 7]]
     with pytest.raises(AtomsError, match="cannot be told apart"):
         counted(with_, [bulk(with_, 0.0), bulk(without, 0.0)], ("Li",))
+
+
+@pytest.mark.mlip
+def test_lithium_fluoride_holds_to_magnesia_and_best_with_anions_over_cations():
+    pytest.importorskip("chgnet")
+    from ionics.interfaces.calculators import calculator
+
+    chgnet = calculator("chgnet")
+    over_anion, over_cation = (
+        adhesion(stacked(rock_salt("LiF", 3), rock_salt("MgO", 3), gap=2.2, shift=shift), chgnet).work("rigid")
+        for shift in (A / 2, 0.0)
+    )
+    assert over_anion > 0
+    assert over_anion > over_cation

@@ -69,7 +69,7 @@ def test_an_oxygen_too_few_needs_the_chemical_potential_of_oxygen():
     one = junction()
     oxygen = int(np.flatnonzero(one.atoms.numbers == 8)[0])
     short = one.moved(one.atoms[[i for i in range(len(one.atoms)) if i != oxygen]])
-    with pytest.raises(AtomsError, match="left .*O -"):
+    with pytest.raises(AtomsError, match=r"left .*O -"):
         as_line(short)
     told = line("x", short.atoms, 0.0, short.area, BULKS, METAL, reservoirs={"O": -4.0})
     other = line("x", short.atoms, 0.0, short.area, BULKS, METAL, reservoirs={"O": -5.0})

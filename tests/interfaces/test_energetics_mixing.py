@@ -78,7 +78,7 @@ def test_without_names_every_cation_but_lithium_is_exchanged(junction):
 def test_elements_that_are_not_there_are_named_beside_those_that_are(junction):
     with pytest.raises(AtomsError, match=r"no Co within 4 .* on the left.*there are: Li, Na"):
         swaps(junction, "Co", "Mg")
-    with pytest.raises(AtomsError, match="no cation but lithium within 0.5 .* on the left.*none"):
+    with pytest.raises(AtomsError, match=r"no cation but lithium within 0\.5 .* on the left.*none"):
         swaps(junction, depth=0.5)
 
 
@@ -142,7 +142,8 @@ def test_energies_are_differences_of_the_two_structures(junction):
         assert one.energy == pytest.approx(energy(one.swap.done(junction.atoms)) - start, abs=1e-9)
     energies = [one.energy for one in found.found]
     assert energies == sorted(energies)
-    assert ("favourable" in found.words()) and ("rigid, pair potential" in found.words())
+    assert "favourable" in found.words()
+    assert "rigid, pair potential" in found.words()
 
 
 def test_equal_atoms_by_another_name_cost_nothing_to_exchange():
@@ -177,7 +178,7 @@ def test_a_torn_file_is_named(junction, tmp_path):
     mixing(junction, some, Pairs, SOURCE, folder=tmp_path)
     torn = next(tmp_path.glob("start-*.json"))
     torn.write_text("{")
-    with pytest.raises(AtomsError, match="start-.*remove that file"):
+    with pytest.raises(AtomsError, match=r"start-.*remove that file"):
         mixing(junction, some, Pairs, SOURCE, folder=tmp_path)
 
 

@@ -21,6 +21,7 @@ from ionics.interfaces.handoff import (
     lithium_metal,
     single_ion,
 )
+from ionics.interfaces.stacks import electrode_stack, lithium_stack
 
 KT = BOLTZMANN * 300 / ELEMENTARY_CHARGE  # eV
 
@@ -283,14 +284,8 @@ def beside_lithium(name):
     ratio = math.exp(full.value / KT)
     scale = math.sqrt(permittivity * VACUUM_PERMITTIVITY * KT / (per_volume * ELEMENTARY_CHARGE))
     thickness = 30 * scale * max((1 + ratio) / math.sqrt(2 * ratio), 20)
-    return handover(
-        f"Li | {name}",
-        300.0,
-        {name: pair},
-        [layer(name, name, f"{thickness * 1e9:.9g} nm")],
-        left=lithium_metal(said(volts, "V", **words)),
-        right={"contact": "reservoir"},
-        **SAID,
+    return lithium_stack(
+        (name, pair), said(volts, "V", **words), 300.0, f"{thickness * 1e9:.9g} nm", title=f"Li | {name}", **SAID
     )
 
 
@@ -299,7 +294,7 @@ def test_published_inputs_handed_over_give_the_published_double_layer(tmp_path, 
     from ionics.transport.adapt import resolved
     from ionics.transport.balance import profiles
 
-    volts, sites, _, permittivity, depth, charge, capacitance = DOUBLE_LAYERS[name]
+    volts, sites, _, _, depth, charge, capacitance = DOUBLE_LAYERS[name]
     cell, solution = resolved(load(tmp_path, beside_lithium(name)).stack)
     found = float(solution.state.displacement[0]) / ELEMENTARY_CHARGE * 1e-18  # of the metal, e/nm2
     # the mesh errs by 1e-5; estimates are written in six digits, energies of 36 kT then err by 2e-5
@@ -309,6 +304,45 @@ def test_published_inputs_handed_over_give_the_published_double_layer(tmp_path, 
     shape = profiles(cell, solution.state)
     potential = np.asarray(shape.potential)
     assert potential[-1] - potential[0] == pytest.approx(volts, abs=6e-6)  # half of the sixth digit
+
+
+def stack_of(side, electrode, **changes):
+    """An electrode on either side, mirrored as a whole."""
+    sign = 1 if side == "left" else -1
+    parts = {
+        "electrode": ("cathode", electrode), "electrolyte": ("electrolyte", electrolyte()), "side": side,
+        "barrier": said(0.5, "eV", 0.1), "sites": said(5e18, "1/m^2", 1e17), "step": said(0.2 * sign, "V", 0.1),
+        "temperature": 300.0, "title": "mirrored",
+    }  # fmt: skip
+    return electrode_stack(**(parts | SAID | changes))
+
+
+def test_an_electrode_on_the_left_is_the_mirror_image_of_one_on_the_right(tmp_path):
+    """Also that the parts, signs and ends that belong to a side follow it."""
+    from ionics.transport.adapt import resolved
+    from ionics.transport.balance import profiles
+
+    found = {}
+    for side in ("left", "right"):
+        frozen = single_ion(said(13.0), said(51555.0, "mol/m^3"), said(0.6), said(1e-14, "m^2/s"))
+        study = load(tmp_path, stack_of(side, frozen))
+        assert [one.name for one in study.stack.layers][side == "right"] == "cathode"
+        cell, solution = resolved(study.stack)
+        shape = profiles(cell, solution.state)
+        found[side] = np.asarray(shape.potential) - float(shape.potential[0])
+    mirrored = found["right"][::-1] - found["right"][-1]
+    np.testing.assert_allclose(found["left"], mirrored, atol=1e-6)  # meshes move to 1e-5 RT/F
+
+
+def test_a_library_electrode_needs_its_filling_and_holds_it(tmp_path):
+    with pytest.raises(AtomsError, match="how much lithium cathode holds"):
+        stack_of("right", "LiCoO2")
+    with pytest.raises(AtomsError, match="left or right"):
+        stack_of("top", "LiCoO2")
+    made = stack_of("left", "LiCoO2", occupancy=said(0.6))
+    assert "Li+ + e- <-> Li" in made.text()
+    study = load(tmp_path, made)
+    assert study.occupancy[("cathode", "Li")] == pytest.approx(0.6)
 
 
 def test_the_charge_transfer_of_the_library_is_that_of_the_hand_over():

@@ -94,7 +94,7 @@ def test_the_mean_of_a_measured_curve_is_its_integral():
     x = np.linspace(0.4, 1.0, 13)
     assert mean_voltage(x, 5 - x, (0.5, 0.9)) == pytest.approx(4.3)
     assert mean_voltage(x[::-1], (5 - x)[::-1], (0.625, 0.625)) == pytest.approx(4.375)
-    with pytest.raises(AtomsError, match="not all on a curve from 0.4 to 1"):
+    with pytest.raises(AtomsError, match=r"not all on a curve from 0\.4 to 1"):
         mean_voltage(x, 5 - x, (0.2, 0.5))
 
 
@@ -151,7 +151,7 @@ def planes(charges, heights, area=16.0):
 
 
 def layered(count=16, spacing=1.0, moved=0.0):
-    """Planes of +1, -1, -1, +1 without a dipole; `moved`: how far the two planes at the junction are pushed together."""
+    """Planes of +1, -1, -1, +1 without a dipole; moved: how far the two planes at the junction are pushed down."""
     heights = np.arange(count) * spacing
     charges = np.tile([1.0, -1.0, -1.0, 1.0], count // 4)
     heights[count // 2 - 1] -= moved

@@ -1,4 +1,4 @@
-"""Matching of planes: counts as published, strain shared by stiffness, slabs that keep units whole, built interfaces."""
+"""Matching: counts as published, strain shared by stiffness, slabs that keep units whole, built interfaces."""
 
 import numpy as np
 import pytest
@@ -33,29 +33,35 @@ def count(left, right, mismatch):
     return len(coincident(both[0], both[1], areas, Tolerance(mismatch)))
 
 
-@pytest.mark.parametrize(("planes_", "area", "number"), [(((0, 0, 1), (0, 1, 0)), 250, 10), (((1, 0, 1), (1, 0, 0)), 400, 10)])
-def test_the_search_for_all_pairs_at_once_finds_what_pymatgen_finds_one_by_one(planes_, area, number):
+@pytest.mark.parametrize(("planes_", "area"), [(((0, 0, 1), (0, 1, 0)), 250), (((1, 0, 1), (1, 0, 0)), 400)])
+def test_the_search_for_all_pairs_at_once_finds_what_pymatgen_finds_one_by_one(planes_, area):
     rows = published.vectors(cobaltate(), planes_[0]), published.vectors(phosphate(), planes_[1])
     theirs = list(ZSLGenerator(max_area=area, bidirectional=True)(rows[1], rows[0]))
     ours = pairs(
         cobaltate(), phosphate(), facet(cobaltate(), planes_[0]), facet(phosphate(), planes_[1]),
         Limits(area=area, merge=False, **ANY),
     )  # fmt: skip
-    assert len(ours) == len(theirs) == number
+    assert len(ours) == len(theirs) > 5
     their_areas = sorted(np.linalg.norm(np.cross(*m.substrate_sl_vectors)) for m in theirs)
     np.testing.assert_allclose(sorted(abs(np.linalg.det(m.left_cell)) for m in ours), their_areas, rtol=1e-9)
 
 
 def test_terminations_are_4_merged_and_96_kept_apart_on_lco_001_li3po4_010():
     builder = CoherentInterfaceBuilder(
-        cobaltate().structure.copy(), phosphate().structure.copy(), (0, 1, 0), (0, 0, 1), zslgen=ZSLGenerator(max_area=60)
+        cobaltate().structure.copy(),
+        phosphate().structure.copy(),
+        (0, 1, 0),
+        (0, 0, 1),
+        zslgen=ZSLGenerator(max_area=60),
     )
     assert len(builder.terminations) == 4
     ours = len(heights(cobaltate(), (0, 0, 1))), len(heights(phosphate(), (0, 1, 0)))
     assert ours == (12, 8)  # 96 pairs: label_index=True and filter_out_sym_slabs=False there
     # Of these, 3 and 2 leave different slabs: the cell of LiCoO2 holds three equal layers, no cut may open a PO4, and
     # lithium carried to halve the charge of a face makes a cut above it and one below it the same.
-    kept = [terminations(facet(p, h), heights(p, h), 8.0) for p, h in ((cobaltate(), (0, 0, 1)), (phosphate(), (0, 1, 0)))]
+    kept = [
+        terminations(facet(p, h), heights(p, h), 8.0) for p, h in ((cobaltate(), (0, 0, 1)), (phosphate(), (0, 1, 0)))
+    ]
     assert [len(k) for k in kept] == [3, 2]
 
 
@@ -95,7 +101,7 @@ def test_a_small_von_mises_strain_hides_a_principal_strain_of_0_017():
     theirs = Deformation(np.linalg.solve(*square).T).green_lagrange_strain
     # Green-Lagrange and logarithm differ by the square of the strain
     assert worst.von_mises == pytest.approx(float(theirs.von_mises_strain), abs=0.0175**2)
-    assert np.abs(worst.right_strain).max() > 20 * np.abs(worst.left_strain).max()  # lithium is the soft one
+    assert np.abs(worst.right_strain).max() > 10 * np.abs(worst.left_strain).max()  # lithium is 24 times softer
 
 
 def test_shared_strain_has_the_least_energy_of_all_ways_to_share_it():
@@ -106,7 +112,9 @@ def test_shared_strain_has_the_least_energy_of_all_ways_to_share_it():
 
     def energy(x):  # any symmetric tensor for the left side, in the frame of the principal axes
         tensor = np.array([[x[0], x[2]], [x[2], x[1]]])
-        return 1e4 * (left.energy(np.linalg.eigvalsh(tensor)) + right.energy(np.linalg.eigvalsh(tensor - np.diag(total))))
+        return 1e4 * (
+            left.energy(np.linalg.eigvalsh(tensor)) + right.energy(np.linalg.eigvalsh(tensor - np.diag(total)))
+        )
 
     best = minimize(energy, [0.0, 0.0, 0.003], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
     np.testing.assert_allclose(best.x, [*mine, 0.0], atol=1e-6)  # the search ends at 1e-9, rounded up
@@ -124,6 +132,7 @@ def test_matches_left_out_are_those_that_structure_matcher_calls_equal():
     limits = {"area": 90.0, "mismatch": 0.05, "thickness": (4.0, 4.0), **ANY}
     plane = (1, 1, 0)
     raw = candidates(left, right, [(plane, plane)], Limits(merge=False, **limits))
+    raw = [c for c in raw if c.left is raw[0].left and c.right is raw[0].right]
     built = [AseAtomsAdaptor.get_structure(build(c, left, right).atoms) for c in raw]  # type: ignore[arg-type]
     groups = StructureMatcher(scale=False, ltol=0.01, stol=0.05, angle_tol=0.5).group_structures(built)
     kept = matches(left, right, plane, plane, Limits(**limits))
@@ -150,7 +159,6 @@ def test_half_of_the_cuts_of_li3po4_010_would_open_phosphates():
 def test_the_dipole_of_a_polar_slab_is_that_of_its_charged_layers():
     face = facet(cobaltate(), (0, 0, 1))
     third = 14.054 / 3
-    middle = 14.054 * (0.5 - 0.2396 - 1 / 6) / 2 + 0  # a height between lithium and the oxygen above or below it
     for cut in heights(cobaltate(), (0, 0, 1)):
         one = termination(face, cut, 12.0, compensate=True)
         if one.top.open or one.bottom.open:
@@ -159,7 +167,6 @@ def test_the_dipole_of_a_polar_slab_is_that_of_its_charged_layers():
         assert abs(one.dipole) == pytest.approx(one.repeats * third / 2, rel=1e-9)
         assert one.carried is not None
         assert one.carried.fraction == pytest.approx(0.5, abs=1e-9)
-    assert middle > 0
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +227,10 @@ def test_a_crystal_is_never_turned_into_its_mirror_image():
     crystal = published.tellurium()
     made = candidates(
         crystal, crystal, [((1, 0, 0), (1, 0, 1)), ((0, 0, 1), (0, 0, 1))],
-        Limits(area=150, mismatch=0.06, angle=0.05, merge=False, **ANY),
+        Limits(area=100, mismatch=0.06, angle=0.05, merge=False, **ANY),
     )  # fmt: skip
     assert {c.match.flipped for c in made} == {True, False}
-    for candidate in made[::5]:
+    for candidate in made[:: len(made) // 8]:
         interface = build(candidate, crystal, crystal)
         for tag in (LEFT, RIGHT):
             assert winding(interface.slab(tag)) > 0.5
@@ -246,7 +253,9 @@ def winding(slab):
 
 
 def test_no_match_names_the_closest_and_the_limit_to_widen():
-    with pytest.raises(AtomsError, match=r"closest, LiCoO2\(1 0 4\) \| Li3PO4\(1 0 0\), differs by .* widen mismatch above"):
+    with pytest.raises(
+        AtomsError, match=r"closest, LiCoO2\(1 0 4\) \| Li3PO4\(1 0 0\), differs by .* widen mismatch above"
+    ):
         candidates(cobaltate(), phosphate(), [((1, 0, 4), (1, 0, 0))], Limits(area=100, mismatch=0.01))
 
 
@@ -279,6 +288,17 @@ def test_bad_input_is_refused_in_words(change, words):
     asked = {"planes": [((0, 0, 1), (1, 0, 0))], "limits": Limits(), **change}
     with pytest.raises(AtomsError, match=words):
         candidates(cobaltate(), phosphate(), **asked)
+
+
+@pytest.mark.parametrize("name", ["area", "mismatch", "strain", "atoms"])
+def test_a_limit_that_admits_nothing_is_refused_by_name(name):
+    with pytest.raises(AtomsError, match=f"the limit {name} is 0; a number above 0"):
+        Limits(**{name: 0})
+
+
+def test_an_interface_without_vacuum_is_refused(found):
+    with pytest.raises(AtomsError, match="the free surfaces would touch"):
+        build(found[0], cobaltate(), phosphate(), vacuum=0.0)
 
 
 def test_a_candidate_is_built_of_its_own_phases_only(found):

@@ -137,6 +137,11 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         phases.curated("Li3PO4")
 
 
+def test_a_curated_phase_is_the_callers_own():
+    phases.curated("LiF").structure.remove_species(["F-"])
+    assert len(phases.curated("LiF").structure) == 8
+
+
 def rocksalt(**kwargs) -> Structure:
     return Structure.from_spacegroup(
         "Fm-3m", Lattice.cubic(4.0263), ["Li", "F"], [[0, 0, 0], [0.5, 0.5, 0.5]], **kwargs

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 from pymatgen.entries.computed_entries import ComputedEntry
 
 from ionics.interfaces.energetics.counting import beyond_bulk
@@ -76,7 +76,7 @@ class Adhesion:
 
 def adhesion(
     interface: Interface,
-    calculator: Calculator,
+    calculator: BaseCalculator,
     relaxing: Relaxing | None = None,
     keep: Path | None = None,
     tell: Callable[[str], None] = lambda words: None,
@@ -97,7 +97,7 @@ def adhesion(
     return _relaxed(Adhesion(interface.area, parts, rigid), masks, calculator, relaxing, keep, tell)
 
 
-def _energy(atoms: Atoms, calculator: Calculator) -> float:
+def _energy(atoms: Atoms, calculator: BaseCalculator) -> float:
     alone = atoms.copy()
     alone.calc = calculator
     return float(alone.get_potential_energy())

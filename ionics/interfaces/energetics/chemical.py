@@ -93,7 +93,7 @@ class Envelope:
     @property
     def voltages(self) -> np.ndarray:
         """The bounds against Li/Li+ [V], falling, shape (stable + 1,)."""
-        return -self.bounds
+        return 0.0 - self.bounds  # no negative zero
 
     def words(self) -> str:
         """One line a stable structure: from the highest voltage to the lowest."""
@@ -150,21 +150,24 @@ def bounds(phases: Sequence[ComputedEntry], entries: Sequence[ComputedEntry]) ->
     metal = metal_energy(entries)
     pool = [*entries, *phases]
     elements = sorted({str(e) for entry in pool for e in entry.composition})
-    rows = lambda some: np.array([[entry.composition[e] for e in elements] for entry in some], dtype=float)  # noqa: E731
-    energies = lambda some: np.array([entry.energy for entry in some])  # noqa: E731
-    slack = 1e-9 * np.abs(energies(pool)).max()  # rounding of the sums of energies, so that equal entries agree
+    slack = 1e-9 * max(1.0, *(abs(entry.energy_per_atom) for entry in pool))  # rounding, so that equal entries agree
+    all_, own = _per_atom(pool, elements), _per_atom(phases, elements)
     found = []
     for sign in (1.0, -1.0):
         aim = sign * np.array([float(e == LITHIUM) for e in elements])
-        solved = linprog(
-            aim, rows(pool), energies(pool) + slack, rows(phases), energies(phases), bounds=(None, None), method="highs"
-        )
+        solved = linprog(aim, all_[0], all_[1] + slack, *own, bounds=(None, None), method="highs")
         if solved.status == 2:
             raise AtomsError(
                 _unstable(phases), "bounds of each phase alone, or bounds measured, such as cut-off voltages"
             )
         found.append(-np.inf if solved.status == 3 else float(sign * solved.fun) - metal)
     return found[0], found[1]
+
+
+def _per_atom(entries: Sequence[ComputedEntry], elements: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the elements, (entries, elements), and energies [eV], (entries,), of one atom."""
+    shares = [[entry.composition.get_atomic_fraction(e) for e in elements] for entry in entries]
+    return np.array(shares), np.array([entry.energy_per_atom for entry in entries])
 
 
 def _unstable(phases: Sequence[ComputedEntry]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 from pymatgen.entries.computed_entries import ComputedEntry
 
 from ionics.interfaces.energetics.entries import Entries
@@ -40,7 +40,7 @@ def atoms_of(structure) -> Atoms:
 
 def entries_of(
     phases: Sequence,
-    calculator: Calculator,
+    calculator: BaseCalculator,
     source: str,
     bulking: Bulking = Bulking(),
     keep: Path | None = None,

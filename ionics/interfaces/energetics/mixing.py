@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 
 from ionics.interfaces.calculators import calculator as named
 from ionics.interfaces.energetics.adhesion import Relaxing
@@ -27,7 +27,7 @@ from ionics.interfaces.errors import AtomsError
 from ionics.interfaces.interface import Interface
 from ionics.interfaces.relax import relax
 
-Maker = Callable[[], Calculator]
+Maker = Callable[[], BaseCalculator]
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _fetched(done: Future) -> dict:
         return {"energy": math.nan, "message": "the process that computed it ended: out of memory, or killed"}
 
 
-def _made(calculator: str | Maker) -> Calculator:
+def _made(calculator: str | Maker) -> BaseCalculator:
     if not isinstance(calculator, str):
         return calculator()
     return named(calculator)
@@ -182,7 +182,7 @@ def _elsewhere(task: _Task) -> dict:
     return _energy(task, _own)
 
 
-def _energy(task: _Task, calculator: Calculator) -> dict:
+def _energy(task: _Task, calculator: BaseCalculator) -> dict:
     """Energy [eV] and what there is to say; NaN with words if the calculator fails."""
     atoms = task.atoms
     try:

@@ -33,7 +33,9 @@ class Arrhenius:
         slope = np.array([1.0, -1.0 / (KELVIN * temperature)])
         value = self.prefactor.value * np.exp(slope[1] * self.energy.value)
         factor = float(np.exp(np.sqrt(slope @ self.covariance @ slope)))
-        return Estimate(float(value), "m^2/s", self.energy.source, f"{self.energy.method}, at {temperature:g} K", None, factor)
+        return Estimate(
+            float(value), "m^2/s", self.energy.source, f"{self.energy.method}, at {temperature:g} K", None, factor
+        )
 
 
 def arrhenius(
@@ -57,7 +59,8 @@ def arrhenius(
     left = weight * (np.log(diffusivity) - matrix @ solution)
     chi2 = float(left @ left / free) if free else np.nan
     covariance = covariance * max(1.0, chi2) if free else covariance
-    method = f"Arrhenius fit over {temperature.min():g} to {temperature.max():g} K, {len(temperature)} temperatures; fit error"
+    span = f"{temperature.min():g} to {temperature.max():g} K"
+    method = f"Arrhenius fit over {len(temperature)} temperatures, {span}; fit error"
     energy = Estimate(float(solution[1]), "eV", source, method, float(np.sqrt(covariance[1, 1])))
     factor = float(np.exp(np.sqrt(covariance[0, 0])))
     prefactor = Estimate(float(np.exp(solution[0])), "m^2/s", source, method, None, factor)
@@ -71,7 +74,9 @@ def _check(temperature: np.ndarray, diffusivity: np.ndarray, error: np.ndarray):
             "three lists of one length",
         )
     if len(np.unique(temperature)) < 2:
-        raise AtomsError("an Arrhenius line needs two different temperatures", "three or more show whether it is a line")
+        raise AtomsError(
+            "an Arrhenius line needs two different temperatures", "three or more show whether it is a line"
+        )
     for name, values in (("temperature", temperature), ("diffusivity", diffusivity), ("error", error)):
         if not np.all(np.isfinite(values) & (values > 0)):
             raise AtomsError(

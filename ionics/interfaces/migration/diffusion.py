@@ -1,11 +1,12 @@
 """Diffusivities of ions from a run of molecular dynamics, also slab by slab, with errors by kinisi.
 
-kinisi (McCluskey et al., 10.21105/joss.05984) fits the mean-squared displacement with the covariance of its points, which
-an ordinary fit leaves out; errors are the spread of its posterior.
+kinisi (McCluskey et al., 10.21105/joss.05984) fits the mean-squared displacement with the covariance of its points,
+which an ordinary fit leaves out; errors are the spread of its posterior.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from dataclasses import dataclass
 
@@ -16,11 +17,12 @@ from ionics.interfaces.errors import AtomsError, MissingExtra
 from ionics.interfaces.migration.md import Run
 
 AREA_PER_TIME = 1e-8  # m^2/s in one angstrom^2/ps
+ABSURD = 5.0  # a diffusivity this many times what the whole displacement would give is no result
 
 
 @dataclass(frozen=True)
 class Diffusivity:
-    """Of one ion, in slabs of height; a slab without ions, or with too few frames, has nan."""
+    """Of one ion, in slabs of height; nan without ions; 0 with the bound as error where ions only rattle."""
 
     height: np.ndarray  # angstrom, middle of each slab, shape (slabs,)
     value: np.ndarray  # m^2/s, shape (slabs,)
@@ -67,9 +69,9 @@ def resolved(
 ) -> Diffusivity:
     """Slab by slab between the heights `edges` [angstrom], shape (slabs + 1,), in the cell from 0 to its height.
 
-    The run is cut into `pieces`; in each an ion counts for the slab in which it stands at the start of the piece. An ion
-    that leaves its slab within a piece still counts for it: pieces should be shorter than the time for that. Motion is
-    followed along `plane` (xy: along the interface). Drift of the other ions (`fixed` if given) is taken off.
+    The run is cut into `pieces`; in each an ion counts for the slab in which it stands at the start of the piece. An
+    ion that leaves its slab within a piece still counts for it: pieces should be shorter than the time for that. Motion
+    is followed along `plane` (xy: along the interface). Drift of the other ions (`fixed` if given) is taken off.
     """
     _need_kinisi()
     which = np.flatnonzero(motion.atoms.symbols == ion)
@@ -80,7 +82,7 @@ def resolved(
     lag = _lags(size, motion.interval, start, lags)
     frame = _anchor(motion, which, fixed)
     slabs = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         followed = [
             _follow(frame[k * size : (k + 1) * size], which, low, high, _height(motion.atoms)) for k in range(pieces)
         ]
@@ -97,7 +99,7 @@ def _need_kinisi():
 
 
 def _lags(size: int, interval: float, start: float, most: int) -> np.ndarray:
-    """Lags [ps], shape (lags,): multiples of the interval, up to half a piece, of which at least three from `start` on."""
+    """Lags [ps], shape (lags,): multiples of the interval up to half a piece, at least three from `start` on."""
     longest = size // 2
     if longest * interval < start + 2 * interval:
         raise AtomsError(
@@ -118,7 +120,7 @@ def _anchor(motion: Run, which: np.ndarray, fixed: np.ndarray | None) -> np.ndar
 
 def _height(atoms: Atoms) -> float:
     """Of the cell [angstrom] where it repeats upwards, else infinite."""
-    return float(atoms.cell[2, 2]) if atoms.pbc[2] else np.inf
+    return float(atoms.cell.array[2, 2]) if atoms.pbc[2] else np.inf
 
 
 def _follow(frames: np.ndarray, which: np.ndarray, low: float, high: float, height: float) -> np.ndarray:
@@ -134,7 +136,12 @@ def _fit(followed: list[np.ndarray], motion: Run, lag: np.ndarray, plane: str, s
     if ions == 0:
         return np.nan, np.nan, 0, np.full(len(lag), np.nan)
     tracks = np.concatenate([track - track[0] for track in followed], axis=1)
-    return (*_kinisi(tracks, motion, lag, plane, start, seed), ions)[:2] + (ions, _squares(tracks, lag, motion, plane))
+    squares = _squares(tracks, lag, motion, plane)
+    most = float(squares[-1] / (2 * len(plane) * lag[-1])) * AREA_PER_TIME  # all motion taken for diffusion
+    value, error = _kinisi(tracks, motion, lag, plane, start, seed)
+    if not (np.isfinite(value) and value < ABSURD * most):
+        value, error = 0.0, most  # ions that only rattle leave the fit without a slope
+    return value, error, ions, squares
 
 
 def _squares(tracks: np.ndarray, lag: np.ndarray, motion: Run, plane: str) -> np.ndarray:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
-from ase.geometry import find_mic, get_distances
+from ase.geometry import find_mic
+from scipy.spatial import KDTree
 
 from ionics.interfaces.migration.sites import Sites
 
@@ -35,7 +36,7 @@ class Ends:
             for rotation, shift in self._operations:
                 order = _order(atoms, before, rotation, shift)
                 if order is not None:
-                    cell = atoms.cell[:]
+                    cell = atoms.cell.array
                     turned = np.linalg.solve(cell.T, step[order].T).T @ rotation.T @ cell
                     return atoms.positions + turned, energy
         return None
@@ -55,10 +56,13 @@ def symmetric(found: Sites, repeats: Sequence[int]) -> Ends:
 
 
 def _order(atoms: Atoms, before: Atoms, rotation: np.ndarray, shift: np.ndarray) -> np.ndarray | None:
-    """Which atom of `before`, once turned, stands where each of `atoms` stands, shape (atoms,); nothing if one is missing."""
-    scaled = before.get_scaled_positions(wrap=False) @ rotation.T + shift
-    _, apart = get_distances(atoms.positions, scaled @ before.cell[:], cell=atoms.cell, pbc=atoms.pbc)
-    order = apart.argmin(axis=1)
+    """Which atom of `before`, once turned, stands where each of `atoms` stands, shape (atoms,); or nothing."""
+    there = (before.get_scaled_positions(wrap=False) @ rotation.T + shift) % 1.0 % 1.0
+    here = atoms.get_scaled_positions() % 1.0
+    _, found = KDTree(there, boxsize=1.0).query(here)
+    order = np.asarray(found)
+    apart = here - there[order]
+    apart = (apart - np.rint(apart)) @ atoms.cell.array
     alike = np.array_equal(atoms.numbers, before.numbers[order])
-    same = alike and apart.min(axis=1).max() < SAME and len(set(order)) == len(order)
+    same = alike and np.linalg.norm(apart, axis=1).max() < SAME and len(set(order)) == len(order)
     return order if same else None

@@ -13,7 +13,7 @@ from ase.io import write as write_atoms
 
 from ionics.interfaces.errors import AtomsError
 
-ENDS, BAND = "ends", "band"  # stages: ends still to relax, band to stretch
+ENDS, BAND, CLIMB = "ends", "band", "climb"  # stages: ends still to relax, band to stretch, highest image climbing
 
 
 @dataclass(frozen=True)

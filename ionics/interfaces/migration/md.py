@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.constraints import FixAtoms
-from ase.io.trajectory import Trajectory
+from ase.io.trajectory import TrajectoryReader, TrajectoryWriter
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
@@ -77,14 +77,16 @@ def _check(temperature: float, settings: Settings):
     if not temperature > 0:
         raise AtomsError(f"a temperature of {temperature} K", "above 0 K")
     if settings.step <= 0 or settings.every < 1 or settings.time <= 0:
-        raise AtomsError("time, step and frames of the dynamics must be positive", "time in ps, step in fs, every in steps")
+        raise AtomsError(
+            "time, step and frames of the dynamics must be positive", "time in ps, step in fs, every in steps"
+        )
 
 
 def _stored(keep: File, atoms: Atoms) -> tuple[int, Atoms | None]:
     """How many frames are on disk, and the last of them."""
     if not keep.exists() or keep.stat().st_size == 0:
         return 0, None
-    with Trajectory(keep) as frames:
+    with TrajectoryReader(keep) as frames:
         if not len(frames):
             return 0, None
         last = frames[len(frames) - 1]
@@ -108,7 +110,7 @@ def _go_on(last, atoms, calculator, temperature, keep: File, settings: Settings,
         rng=random, fixcm=False,
     )  # fmt: skip
     keep.parent.mkdir(parents=True, exist_ok=True)
-    with Trajectory(keep, "a") as frames:
+    with TrajectoryWriter(keep, "a") as frames:
         if last is None:
             frames.write(moving)
             more -= 1
@@ -120,7 +122,7 @@ def _go_on(last, atoms, calculator, temperature, keep: File, settings: Settings,
 
 
 def _told(keep: File, temperature: float, settings: Settings, fixed, message: str) -> Run:
-    with Trajectory(keep) as frames:
+    with TrajectoryReader(keep) as frames:
         stored = [frame for frame in frames if isinstance(frame, Atoms)]
     positions = np.array([frame.positions for frame in stored])
     free = np.ones(len(stored[0]), dtype=bool) if fixed is None else ~fixed

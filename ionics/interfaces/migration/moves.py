@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ionics.interfaces.errors import AtomsError
+from ionics.interfaces.migration.network import dimension
 from ionics.interfaces.migration.sites import Place, Sites
 
 VACANCY, DIVACANCY, INTERSTITIAL, INTERSTITIALCY = "vacancy", "divacancy", "interstitial", "interstitialcy"
@@ -20,7 +21,7 @@ BACKWARDS = {VACANCY: (1, 0), DIVACANCY: (1, 0, 2), INTERSTITIAL: (1, 0), INTERS
 
 @dataclass(frozen=True)
 class Move:
-    """One kind of move; `copies` are all of its equals by symmetry that start in one cell, the first is the move itself.
+    """One kind of move; `copies` are all of its equals by symmetry that start in one cell, the first is itself.
 
     Places of a vacancy and an interstitial: from, to. Of a divacancy: from, to, the second empty site. Of an
     interstitialcy: the void that the first ion leaves, the site from which it kicks out the second, the void to which
@@ -222,8 +223,6 @@ def _primed(moves: list[Move]) -> tuple[Move, ...]:
 
 def _reach(sites: Sites, among: np.ndarray) -> float:
     """The shortest limit [angstrom] at which hops between the sites join up into an endless path."""
-    from ionics.interfaces.migration.percolation import dimension
-
     wanted = np.zeros(len(sites.points), dtype=bool)
     wanted[among] = True
     longest = max(sites.structure.lattice.abc)
@@ -234,6 +233,6 @@ def _reach(sites: Sites, among: np.ndarray) -> float:
     )
     lengths = np.unique(np.round([row[0] for row in rows], 3))
     for length in lengths:
-        if dimension(len(sites.points), [(s, e) for d, s, e in rows if d <= length + 1e-3]):
+        if dimension([(s, e) for d, s, e in rows if d <= length + 1e-3]):
             return float(length) + 1e-3
     return longest

@@ -4,7 +4,7 @@ al. 2014, 10.1063/1.4878664). The band itself is ASE's."""
 
 from __future__ import annotations
 
-import warnings
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as File
@@ -57,7 +57,7 @@ class Settings:
     images: int = 5  # between the ends
     fmax: float = 0.05  # eV/angstrom, of the band
     steps: int = 300  # of the band
-    spring: float = 1.0  # eV/angstrom^2 (harder springs than ASE's 0.1 keep few images apart)
+    spring: float = 5.0  # eV/angstrom^2: as hard as ions are held; with ASE's 0.1 quasi-Newton steps may run away
     climb: bool = True
     end_fmax: float = 0.05  # eV/angstrom
     end_steps: int = 300
@@ -74,10 +74,10 @@ def neb(
 ) -> Barrier:
     """The barrier along a path: ends relaxed, band relaxed, highest image climbing.
 
-    `fixed`: mask of atoms that stay, shape (atoms,). `keep`: an extxyz file with the band as it stands after every step;
-    if it exists the work goes on from there. `ends`: relaxed ends shared by
-    several paths in one cell, with the same calculator and `fixed`. A calculator that fails does not raise: the result says so in words, with
-    the images up to then, and those are kept as well.
+    `fixed`: mask of atoms that stay, shape (atoms,). `keep`: an extxyz file with the band as it stands after every
+    step; if it exists the work goes on from there. `ends`: relaxed ends shared by several paths in one cell, with the
+    same calculator and `fixed`. A calculator that fails does not raise: the result says so in words, with the images up
+    to then, and those are kept as well.
     """
     settings = settings or Settings()
     band = _start(path, fixed, keep, settings, tell)
@@ -87,6 +87,8 @@ def neb(
         except Exception as error:  # a calculator may raise anything; what it left is kept
             kept.write(keep, band)
             return _told(path, band, f"the calculator failed while an end relaxed: {_words(error)}", np.nan)
+        if _fallen(band, path):
+            return _told(path, band, "no barrier: one end is no minimum, its ion fell back towards the other", np.nan)
         band = _guess(band, path, settings)
         kept.write(keep, band)
     return _stretch(path, band, calculator, settings, keep, tell)
@@ -116,7 +118,7 @@ def _hold(images: Sequence[Atoms], fixed: np.ndarray | None):
 
 def _unwrap(images: Sequence[Atoms]):
     """Move every atom of later images to the periodic copy nearest to where it was."""
-    for before, image in zip(images[:-1], images[1:], strict=True):
+    for before, image in itertools.pairwise(images):
         step, _ = find_mic(image.positions - before.positions, image.cell, image.pbc)
         image.positions = before.positions + step
 
@@ -147,11 +149,12 @@ def _relaxed(atoms: Atoms, calculator: Calculator, settings: Settings, name: str
     return atoms, energy
 
 
-def _frozen(atoms: Atoms, energy: float, forces: np.ndarray) -> Atoms:
-    """A copy that remembers its energy and forces without the calculator."""
-    copy = atoms.copy()
-    copy.calc = SinglePointCalculator(copy, energy=energy, forces=forces)
-    return copy
+def _fallen(band: kept.Band, path: Path) -> bool:
+    """Whether the relaxed ends are (nearly) one state: the moving ions are closer than a third of their way."""
+    moving = list(path.moving)
+    step, length = find_mic(band.images[-1].positions - band.images[0].positions, path.initial.cell, path.initial.pbc)
+    del step
+    return bool(length[moving].max() < path.distance / 3)
 
 
 def _guess(band: kept.Band, path: Path, settings: Settings) -> kept.Band:
@@ -186,51 +189,78 @@ def _stretch(path, band: kept.Band, calculator: Calculator, settings: Settings, 
         images[end].calc = SinglePointCalculator(images[end], energy=energy, forces=np.zeros((len(images[0]), 3)))
     for image in images[1:-1]:
         image.calc = calculator
-    chain = NEB(images, k=settings.spring, climb=False, method=METHOD, allow_shared_calculator=True)
-    state = _Watch(path.label, chain, band, keep, tell)
+    chain = _Chain(images, k=settings.spring, climb=False, method=METHOD, allow_shared_calculator=True)
+    watch = _Watch(path.label, chain, band, keep, tell)
     try:
-        state.run(settings)
+        watch.run(settings)
     except Exception as error:
-        return _told(path, state.band, f"the calculator failed after {state.steps} steps: {_words(error)}", state.force)
-    done = state.force <= settings.fmax
-    message = f"converged after {state.steps} steps" if done else (
-        f"not converged in {state.steps} steps: forces up to {state.force:.3f} eV/angstrom, asked for {settings.fmax}"
+        return _told(path, watch.band, f"the calculator failed after {watch.steps} steps: {_words(error)}", watch.force)
+    if watch.force <= settings.fmax and _valley(watch.band.energies):
+        message = (
+            "no image stands above both ends: the way leads through a deeper state; ask for more images, or split it"
+        )
+        return _told(path, watch.band, message, watch.force)
+    if watch.force <= settings.fmax:
+        return _told(path, watch.band, f"converged after {watch.steps} steps", watch.force, converged=True)
+    message = (
+        f"not converged in {watch.steps} steps: forces up to {watch.force:.3f} eV/angstrom, asked for {settings.fmax}"
     )
-    return _told(path, state.band, message, state.force, converged=bool(done))
+    return _told(path, watch.band, message, watch.force)
+
+
+def _valley(energies: np.ndarray) -> bool:
+    """Whether all images lie below the higher end [eV]: then no pass was found."""
+    return bool(energies[1:-1].max() <= max(energies[0], energies[-1]))
+
+
+class _Chain(NEB):
+    """ASE's band with two things more: it asks the calculator only where the images moved (ASE's optimisers ask for
+    forces twice a step), and knows the largest force on any image (ASE's residual leaves the climbing one out)."""
+
+    force = np.inf  # eV/angstrom
+    _known: tuple[bool, np.ndarray, np.ndarray] | None = None
+
+    def get_forces(self):
+        positions = self.get_positions()
+        if self._known is not None and self._known[0] == self.climb and np.array_equal(self._known[1], positions):
+            return self._known[2].copy()
+        forces = super().get_forces()
+        self.force = float(np.linalg.norm(forces.reshape(-1, 3), axis=1).max())
+        self._known = (self.climb, positions.copy(), forces.copy())
+        return forces
 
 
 class _Watch:
     """One run of a band: loose first, then climbing; writes the band down after every step."""
 
-    def __init__(self, label: str, chain: NEB, band: kept.Band, keep: File | None, tell):
+    def __init__(self, label: str, chain: _Chain, band: kept.Band, keep: File | None, tell):
         self.label, self.chain, self.band, self.keep, self.tell = label, chain, band, keep, tell
         self.steps, self.force = 0, np.inf
 
     def run(self, settings: Settings):
-        loose = max(0.2, 4 * settings.fmax)
         if settings.climb:
-            self._go(loose, settings.steps)
+            if self.band.stage != kept.CLIMB:
+                self._go(max(0.2, 4 * settings.fmax), settings.steps)
             self.chain.climb = True
+            self.band = replace(self.band, stage=kept.CLIMB)
         self._go(settings.fmax, settings.steps)
 
     def _go(self, fmax: float, most: int):
+        if self.steps >= most:
+            return
         size = 3 * len(self.chain.images[0]) * (len(self.chain.images) - 2)
         kind = BFGS if size <= DENSE else FIRE
         search = kind(self.chain, logfile=None, maxstep=0.1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            for _ in search.irun(fmax=fmax, steps=max(most - self.steps, 0)):
-                self._note()
-                if self.force <= fmax:
-                    break
+        for _ in search.irun(fmax=0.0, steps=most):
+            self._note()
+            if self.force <= fmax or self.steps >= most:
+                break
 
     def _note(self):
         self.steps += 1
-        images = self.chain.images
-        inner = [self.chain.real_forces[i] for i in range(1, len(images) - 1)]
-        copies = [images[0], *(_frozen(image, 0.0, f) for image, f in zip(images[1:-1], inner, strict=True)), images[-1]]
-        self.force = float(self.chain.get_residual())
-        self.band = replace(self.band, images=tuple(i.copy() for i in copies), energies=self.chain.energies.copy())
+        self.force = self.chain.force
+        images = tuple(image.copy() for image in self.chain.images)
+        self.band = replace(self.band, images=images, energies=self.chain.energies.copy())
         kept.write(self.keep, self.band)
         rise = self.band.energies.max() - self.band.energies[0]
         self.tell(f"{self.label}: step {self.steps}, {rise:.3f} eV, force {self.force:.3f} eV/angstrom")
@@ -251,7 +281,7 @@ def _told(path: Path, band: kept.Band, message: str, force: float, converged: bo
 def travelled(images: Sequence[Atoms]) -> np.ndarray:
     """Length of the way up to each image [angstrom], all atoms together, shape (images,)."""
     steps = [0.0]
-    for before, after in zip(images[:-1], images[1:], strict=True):
+    for before, after in itertools.pairwise(images):
         step, _ = find_mic(after.positions - before.positions, after.cell, after.pbc)
         steps.append(float(np.linalg.norm(step)))
     return np.cumsum(steps)

@@ -11,8 +11,18 @@ from ase import Atoms
 from pymatgen.core import Structure
 
 from ionics.interfaces.errors import AtomsError
-from ionics.interfaces.migration.moves import DIVACANCY, INTERSTITIAL, INTERSTITIALCY, MECHANISMS, VACANCY, Move
-from ionics.interfaces.migration.moves import divacancy, interstitial, interstitialcy, vacancy
+from ionics.interfaces.migration.moves import (
+    DIVACANCY,
+    INTERSTITIAL,
+    INTERSTITIALCY,
+    MECHANISMS,
+    VACANCY,
+    Move,
+    divacancy,
+    interstitial,
+    interstitialcy,
+    vacancy,
+)
 from ionics.interfaces.migration.sites import Place, Sites, sites
 
 LONG = 4.5  # angstrom: a hop longer than this goes by a void, if one is near its middle
@@ -51,9 +61,7 @@ def vacancy_paths(structure: Structure, ion: str = "Li", limit: float = 4.0, lea
     return _paths(sites(structure, ion), vacancy, limit, least)
 
 
-def divacancy_paths(
-    structure: Structure, ion: str = "Li", limit: float = 4.0, least: float = 8.0
-) -> tuple[Found, ...]:
+def divacancy_paths(structure: Structure, ion: str = "Li", limit: float = 4.0, least: float = 8.0) -> tuple[Found, ...]:
     """Every distinct hop beside a second vacancy."""
     return _paths(sites(structure, ion), divacancy, limit, least)
 

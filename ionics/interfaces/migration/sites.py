@@ -49,11 +49,11 @@ class Sites:
         return int(self.taken[operation, index]), (int(turned[0]), int(turned[1]), int(turned[2]))
 
 
-
 def sites(structure: Structure, ion: str = "Li", interstitials: bool = False, symprec: float = 0.01) -> Sites:
     """The full sites of an ion and, if asked, the voids that could take one more.
 
-    `symprec` [angstrom]: how far an atom may stand from its symmetric place, as spglib takes it.
+    The cell should be the conventional or the primitive one: a supercell of another shape hides symmetry, and equal
+    hops are then told apart. `symprec` [angstrom]: how far an atom may stand from its place, as spglib takes it.
     """
     _ordered(structure, ion)
     bare = structure.copy()

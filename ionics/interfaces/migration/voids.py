@@ -1,4 +1,4 @@
-"""Where one more ion would fit: corners of Voronoi cells, judged by their room and their bond-valence sum."""
+"""Where one more ion would fit: corners of Voronoi cells with room enough and a bond-valence sum not far from 1."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ ANIONS = ("O", "S", "F", "Cl", "Br", "I", "N", "Se", "H")
 # Bond-valence parameters R0 [angstrom] of lithium, b = 0.37: Brese & O'Keeffe 1991, 10.1107/S0108768190011041
 R0 = {"O": 1.466, "S": 1.94, "F": 1.36, "Cl": 1.91, "Br": 2.02, "I": 2.22, "N": 1.61, "Se": 2.09}
 SOFTNESS = 0.37  # angstrom
+MISFIT = 0.75  # of the bond-valence sum of lithium, against 1: beyond, the ion hangs loose or is squeezed
 
 
 def voids(
@@ -20,27 +21,28 @@ def voids(
     rotations: np.ndarray,
     translations: np.ndarray,
     anion: float = 1.7,
-    cation: float = 1.6,
+    cation: float = 1.9,
+    same: float = 1.6,
     apart: float = 0.8,
     most: int = 12,
 ) -> np.ndarray:
     """Fractional points of voids, shape (voids, 3), closed under the symmetry given.
 
-    A void stands at least `anion` [angstrom] from every anion and `cation` from every cation (the relaxation makes
-    room for the rest) and `apart` from every other void; of more than `most` distinct ones those whose bond-valence
-    sum is nearest to 1 stay. The structure may be of one element: then all atoms count as cations.
+    A void stands at least `anion` [angstrom] from every anion, `cation` from every cation, `same` from ions of its own
+    kind, which give way, and `apart` from every other void; of more than `most` distinct ones the roomiest stay.
     """
     candidates = _corners(structure)
     negative = np.array([site.specie.symbol in ANIONS for site in structure])
     distances = structure.lattice.get_all_distances(candidates, structure.frac_coords)
-    room = np.where(negative, distances - anion, distances - cation).min(axis=1)
-    fits = candidates[room > 0]
-    if not len(fits):
+    alike = np.array([site.specie.symbol == ion for site in structure])
+    room = (distances - np.where(negative, anion, np.where(alike, same, cation))).min(axis=1)
+    fits = (room > 0) & (np.abs(_valence(structure, candidates, negative) - 1.0) < MISFIT)
+    candidates, room = candidates[fits], room[fits]
+    if not len(candidates):
         return np.zeros((0, 3))
-    misfit = np.abs(_valence(structure, fits, negative) - 1.0)
     found: list[np.ndarray] = []
     orbits = 0
-    for point in fits[np.argsort(misfit, kind="stable")]:
+    for point in candidates[np.argsort(-np.round(room, 6), kind="stable")]:
         if orbits == most:
             break
         if found and structure.lattice.get_all_distances(point, np.array(found)).min() < apart:

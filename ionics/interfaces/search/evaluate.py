@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 from ase.constraints import FixAtoms
 from ase.optimize import LBFGS
 
 from ionics.interfaces.errors import AtomsError
-from ionics.interfaces.search.settings import Stage, named
+from ionics.interfaces.search.settings import Stage
 
 STEP = 0.15  # angstrom: the longest step of a relaxation that starts from random places
 
@@ -52,7 +52,7 @@ class Bench:
     def __init__(self, stages: Sequence[Stage], sharers: int = 1):
         self.stages = {stage.name: stage for stage in stages}
         self.sharers = sharers
-        self.made: dict[str, Calculator] = {}
+        self.made: dict[str, BaseCalculator] = {}
 
     def evaluate(self, task: Task) -> Outcome:
         """Energy after the steps of relaxation that the stage asks for; the lowest that was met."""
@@ -72,7 +72,7 @@ class Bench:
             return Outcome(task.number, task.atoms, math.nan, None, max(met.calls, 1), message or "failed")
         return Outcome(task.number, met.best(task.atoms), met.energy, met.forces, met.calls)
 
-    def _calculator(self, stage: Stage) -> Calculator:
+    def _calculator(self, stage: Stage) -> BaseCalculator:
         if stage.name not in self.made:
             self.made[stage.name] = _made(stage)
             torch = sys.modules.get("torch")
@@ -107,7 +107,7 @@ class _Met:
         return found
 
 
-def _made(stage: Stage) -> Calculator:
+def _made(stage: Stage) -> BaseCalculator:
     if isinstance(stage.calculator, str):
         from ionics.interfaces.calculators import calculator
 
@@ -165,7 +165,7 @@ class Workers:
                 pickle.dumps(stage.calculator)
             except Exception as error:
                 raise AtomsError(
-                    f"the calculator {named(stage.calculator)} of stage {stage.name!r} cannot go to other processes: {error}",
+                    f"the calculator of stage {stage.name!r} cannot go to other processes: {error}",
                     "a function at the top of a module, a functools.partial of one, a name, or workers: 1",
                 ) from error
 

@@ -20,7 +20,7 @@ ROOM = 0.5  # of the shortest distances that a child must keep: the relaxation m
 
 
 class Evolution(Proposer):
-    """Parents are drawn by rank among the best distinct structures so far; children differ from them by one operator."""
+    """Parents are drawn by rank among the best distinct structures so far; a child is one operator away."""
 
     def __init__(self, frames, settings):
         super().__init__(frames, settings)
@@ -81,7 +81,7 @@ class Evolution(Proposer):
 
 
 def spliced(frame: Frame, one: Candidate, other: Candidate, rng: np.random.Generator) -> Candidate | None:
-    """A child with the interlayers of two parents cut by one plane, at a registry between theirs or that of the first."""
+    """A child of two interlayers cut by one plane, at a registry between theirs or that of the first."""
     try:
         from ase_ga.cutandsplicepairing import CutAndSplicePairing
     except ImportError as missing:

@@ -1,8 +1,8 @@
 """A start taken apart: two rigid parts and an interlayer between; a candidate is put together from them.
 
-A candidate is its registry and its interlayer atoms. The registry is a vector of five: the shift of the right slab along
-a and along b as fractions of the cell, its lift [angstrom], and the strain of a and of b. The interlayer is kept in the
-unstrained cell where it stands; atoms above the plane ride with the right slab when the registry changes.
+A candidate is its registry and its interlayer atoms. The registry is a vector of five: the shift of the right slab
+along a and along b as fractions of the cell, its lift [angstrom], and the strain of a and of b. The interlayer is kept
+in the unstrained cell where it stands; atoms above the plane ride with the right slab when the registry changes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REGISTRY = ("shift_a", "shift_b", "lift", "strain_a", "strain_b")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A structure that may be visited: which start, registry of shape (5,), interlayer atoms, and where it came from."""
+    """A structure that may be visited: its start, registry of shape (5,), interlayer, and where it came from."""
 
     start: int
     registry: np.ndarray
@@ -56,7 +56,7 @@ class Frame:
 
     def moved(self, registry: np.ndarray) -> np.ndarray:
         """Translation of the right slab against the start [angstrom], unstrained, shape (3,)."""
-        cell = self.left.cell[:]
+        cell = self.left.cell.array
         return registry[0] * cell[0] + registry[1] * cell[1] + np.array([0, 0, registry[2]])
 
     def carried(self, candidate: Candidate, registry: np.ndarray) -> Candidate:
@@ -93,12 +93,12 @@ class Frame:
         if not len(inner):
             return True
         everything = self.rigid(candidate.registry) + inner
-        far = between(inner.positions, everything.positions, everything.cell[:])
+        far = between(inner.positions, everything.positions, everything.cell.array)
         far[np.arange(len(inner)), len(everything) - len(inner) + np.arange(len(inner)), 0] = np.inf
         return bool(np.all(far.min(axis=2) > share * allowed(inner.numbers, everything.numbers, self.limits)))
 
     def _strained(self, registry: np.ndarray) -> np.ndarray:
-        cell = self.left.cell[:].copy()
+        cell = self.left.cell.array.copy()
         cell[0] *= 1 + registry[3]
         cell[1] *= 1 + registry[4]
         return cell
@@ -113,7 +113,7 @@ def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def taken_apart(number: int, start: Interface, settings: Settings) -> Frame:
     """The frame of a start; the interlayer is sorted by element, then by side."""
-    if abs(start.atoms.cell[2][:2]).max() > 1e-6 or abs(start.atoms.cell[:2, 2]).max() > 1e-6:
+    if abs(start.atoms.cell.array[2][:2]).max() > 1e-6 or abs(start.atoms.cell.array[:2, 2]).max() > 1e-6:
         raise AtomsError(f"the cell of start {number} is not upright", "a and b in the plane x, y and c along z")
     if not start.side(LEFT).any() or not start.side(RIGHT).any():
         raise AtomsError(f"start {number} has atoms of one side only", f"tags {LEFT} and {RIGHT} on the two slabs")
@@ -132,7 +132,7 @@ def taken_apart(number: int, start: Interface, settings: Settings) -> Frame:
 
 def _bare(atoms: Atoms, lift: float) -> Atoms:
     """Symbols, positions, tags and charges alone; the cell higher by what the right slab may be raised."""
-    cell = atoms.cell[:].copy()
+    cell = atoms.cell.array.copy()
     cell[2, 2] += lift
     bare = Atoms(atoms.numbers, atoms.positions, cell=cell, pbc=atoms.pbc, tags=atoms.get_tags())
     bare.set_initial_charges(atoms.get_initial_charges())

@@ -1,4 +1,4 @@
-"""Distances across a junction: how close ions may come, how far a structure is from that, and which structures are alike.
+"""Distances across a junction: how close ions may come, how near a structure is to that, which structures are alike.
 
 Only lateral images count: below and above a slab stack is vacuum.
 """
@@ -17,21 +17,36 @@ Shortest = dict[tuple[int, int], float]  # (atomic number, atomic number), both 
 
 CUTOFF = 6.0  # angstrom: beyond it neighbours do not tell structures apart
 WIDTH = 0.2  # angstrom, of the bell that stands for one distance
+FAR = 2.5  # times the sum of covalent radii: what is further apart in a slab says nothing of how close it may come
 FINE = 0.02  # angstrom, of the bins before they are smoothed
 
 
 def between(one: np.ndarray, other: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Distances [angstrom] from each of `one` to each of `other` and its eight lateral images, shape (one, other, 9)."""
-    images = np.array([i * cell[0] + j * cell[1] for i, j in itertools.product((0, -1, 1), repeat=2)])
-    apart = other[None, :, None, :] + images[None, None] - one[:, None, None, :]
+    """Distances [angstrom] from each of `one` to each of `other`: the nearest and its eight neighbours in the plane.
+
+    Shape (one, other, 9).
+    """
+    apart = short_way(other[None] - one[:, None], cell)[:, :, None] + images(cell)
     return np.sqrt(np.einsum("abcx,abcx->abc", apart, apart))
+
+
+def images(cell: np.ndarray) -> np.ndarray:
+    """The lattice vectors to the cells around in the plane, that of the cell itself first, shape (9, 3)."""
+    return np.array([i * cell[0] + j * cell[1] for i, j in itertools.product((0, -1, 1), repeat=2)])
+
+
+def short_way(displacement: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Displacements the short way round a and b, shape as given (..., 3)."""
+    fractions = displacement @ np.linalg.inv(cell)
+    fractions[..., :2] -= np.round(fractions[..., :2])
+    return fractions @ cell
 
 
 def shortest(interface: Interface) -> Shortest:
     """Shortest distance of every pair of elements [angstrom]: as found inside the two slabs.
 
     A pair that stands in neither slab takes the sum of its covalent radii (Cordero et al. 2008, 10.1039/b801115j, as in
-    ASE), as do pairs that the slabs only hold further apart than 1.6 times that.
+    ASE), as do pairs that the slabs only hold further apart than FAR times that.
     """
     numbers = np.unique(interface.atoms.numbers)
     found = {(a, b): covalent_radii[a] + covalent_radii[b] for a, b in itertools.product(numbers.tolist(), repeat=2)}
@@ -40,11 +55,12 @@ def shortest(interface: Interface) -> Shortest:
         slab = interface.slab(tag)
         if len(slab):
             _shortest_inside(slab, inside)
-    return {pair: inside[pair] if pair in inside and inside[pair] < 1.6 * sum_ else sum_ for pair, sum_ in found.items()}
+    inside = {pair: length for pair, length in inside.items() if length < FAR * found[pair]}
+    return {pair: float(length) for pair, length in (found | inside).items()}
 
 
 def _shortest_inside(slab: Atoms, found: Shortest) -> None:
-    far = between(slab.positions, slab.positions, slab.cell[:])
+    far = between(slab.positions, slab.positions, slab.cell.array)
     far[np.arange(len(slab)), np.arange(len(slab)), 0] = np.inf
     nearest = far.min(axis=2)
     for a, b in itertools.product(np.unique(slab.numbers).tolist(), repeat=2):
@@ -68,7 +84,7 @@ def overlap(interface: Interface, limits: Shortest | None = None) -> float:
 
 def _ratios(atoms: Atoms, limits: Shortest) -> np.ndarray:
     """Distance over shortest distance of every pair and image, itself left out, shape (atoms, atoms, 9)."""
-    far = between(atoms.positions, atoms.positions, atoms.cell[:])
+    far = between(atoms.positions, atoms.positions, atoms.cell.array)
     far[np.arange(len(atoms)), np.arange(len(atoms)), 0] = np.inf
     return far / allowed(atoms.numbers, atoms.numbers, limits)[:, :, None]
 
@@ -96,8 +112,7 @@ class Fingerprint:
         near = np.abs(atoms.positions[:, 2] - plane) < CUTOFF
         positions, kind, side = atoms.positions[near], np.searchsorted(self.kinds, atoms.numbers[near]), side[near]
         one, other = np.nonzero(np.triu(side[:, None] != side[None, :]))
-        images = np.array([i * atoms.cell[0] + j * atoms.cell[1] for i, j in itertools.product((0, -1, 1), repeat=2)])
-        apart = (positions[other] - positions[one])[:, None, :] + images
+        apart = short_way(positions[other] - positions[one], atoms.cell.array)[:, None, :] + images(atoms.cell.array)
         squared = np.einsum("pix,pix->pi", apart, apart)
         pair, image = np.nonzero(squared < CUTOFF**2)
         low, high = np.minimum(kind[one], kind[other]), np.maximum(kind[one], kind[other])

@@ -17,7 +17,7 @@ from ionics.interfaces.search.store import DONE, FAILED, REFERENCE
 
 @dataclass(frozen=True)
 class History:
-    """Every structure that cost energy calls at one stage, in the order in which they were spent; arrays (structures,)."""
+    """Every structure that cost energy calls at one stage, in their order; arrays of shape (structures,)."""
 
     stage: str
     method: str

@@ -114,7 +114,7 @@ class Judge:
         """The worse ones rejected, by each score in turn."""
         for scoring in self.settings.stages[: self.settings.guide]:
             left = [place for place, record in enumerate(records) if record.state == DONE]
-            scores = [float(scoring.score(self._interface(records[place]))) for place in left]
+            scores = [_score(scoring, self._interface(records[place])) for place in left]
             number = max(1, math.ceil(scoring.promoted * len(left)))
             chosen = set(np.argsort(scores, kind="stable")[:number].tolist())
             for rank, (place, score) in enumerate(zip(left, scores, strict=True)):
@@ -201,6 +201,11 @@ class Judge:
             return np.arange(len(atoms)) >= len(atoms) - size
         z, depth = atoms.positions[:, 2], self.settings.outer
         return (z >= z.min() + depth) & (z <= z.max() - depth)
+
+
+def _score(stage: Stage, interface: Interface) -> float:
+    assert stage.score is not None
+    return float(stage.score(interface))
 
 
 def _answered(record: Record, outcome: Outcome, state: str) -> Record:

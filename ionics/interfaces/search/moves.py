@@ -1,4 +1,4 @@
-"""What can be done to the atoms of an interlayer, one candidate at a time; every move returns None where it found no room."""
+"""What can be done to the atoms of an interlayer; every move of one candidate returns None where it found no room."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def across(frame: Frame, candidate: Candidate, rng: np.random.Generator) -> Cand
 
 def inserted(frame: Frame, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
     """One more mobile ion, with the charge of those in the start, in the roomiest of random places."""
-    known = frame.start.atoms[frame.start.atoms.symbols == frame.settings.mobile]
+    known = np.nonzero(frame.start.atoms.symbols == frame.settings.mobile)[0]
     if not len(known):
         raise AtomsError(f"{frame.settings.mobile} stands nowhere in the start", "mobile: an element of the start")
-    ion = Atoms(known[:1].numbers, cell=frame.left.cell, pbc=frame.left.pbc)
+    ion = Atoms([frame.settings.mobile], cell=frame.left.cell, pbc=frame.left.pbc)
     ion.positions[0] = _place(frame, candidate, ion.numbers[0], rng, int(rng.choice([-1, 1])))
-    ion.set_initial_charges(known.get_initial_charges()[:1])
+    ion.set_initial_charges(frame.start.oxidation[known[:1]])
     ion.set_tags(RIGHT if ion.positions[0, 2] > frame.plane(candidate.registry) else LEFT)
     return _if_roomy(frame, replace(candidate, interlayer=ordered(candidate.interlayer + ion)))
 
@@ -143,9 +143,9 @@ def _place(frame: Frame, candidate: Candidate, number: int, rng: np.random.Gener
     half = max(1.0, float(candidate.registry[2]) / 2)
     span = {-1: (-depth, 0.0), 0: (-half, half), 1: (0.0, depth)}[side]
     everything = frame.rigid(candidate.registry) + candidate.interlayer
-    points = rng.random((POINTS, 2)) @ everything.cell[:2]
+    points = rng.random((POINTS, 2)) @ everything.cell.array[:2]
     points[:, 2] = frame.plane(candidate.registry) + rng.uniform(*span, POINTS)
-    ratio = between(points, everything.positions, everything.cell[:]).min(axis=2)
+    ratio = between(points, everything.positions, everything.cell.array).min(axis=2)
     ratio = ratio / allowed(np.array([number]), everything.numbers, frame.limits)
     return points[np.argmax(ratio.min(axis=1))]
 

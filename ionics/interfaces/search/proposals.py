@@ -1,7 +1,7 @@
 """Who proposes what to visit next: one small interface, and the proposer that knows nothing.
 
-A proposer is asked for a generation and told what became of it. It decides from that alone and from the seed, so the same
-answers lead to the same questions: that is how a killed search goes on.
+A proposer is asked for a generation and told what became of it. It decides from that alone and from the seed, so the
+same answers lead to the same questions: that is how a killed search goes on.
 """
 
 from __future__ import annotations

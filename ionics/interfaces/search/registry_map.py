@@ -74,7 +74,7 @@ class _Asked:
         self.frame = taken_apart(0, interface, Settings("random", (stage,), lift=lift))
         self.calculator, self.lift, self.calls = calculator, lift, 0
         atoms = interface.atoms
-        self.print = np.concatenate([atoms.positions.ravel(), atoms.cell[:].ravel(), atoms.numbers, lift])
+        self.print = np.concatenate([atoms.positions.ravel(), atoms.cell.array.ravel(), atoms.numbers, lift])
 
     def separated(self) -> float:
         whole = self.frame.left + self.frame.right
@@ -104,7 +104,9 @@ def _kept(keep: Path | str | None, asked: _Asked, grid: tuple[int, int]) -> tupl
         return np.full(grid, np.nan), np.full(grid, np.nan), 0
     with np.load(keep) as file:
         if file["energy"].shape != tuple(grid) or not np.array_equal(file["asked"], asked.print):
-            raise AtomsError(f"{Path(keep).name} holds another map", "another file, or the interface, grid and lifts it has")
+            raise AtomsError(
+                f"{Path(keep).name} holds another map", "another file, or the interface, grid and lifts it has"
+            )
         return file["energy"], file["lift"], int(file["calls"])
 
 

@@ -1,7 +1,7 @@
 """The search itself: proposals are scored, the promising ones get energies, the best go on to dearer stages.
 
-It always runs from the beginning; what the database already holds is read instead of computed. Proposals follow from the
-seed and the answers alone, so a killed search ends as an uninterrupted one would, and a larger budget goes on.
+It always runs from the beginning; what the database already holds is read instead of computed. Proposals follow from
+the seed and the answers alone, so a killed search ends as an uninterrupted one would, and a larger budget goes on.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def search(
         try:
             guiding = _guided(judge, _proposer(frames, settings), settings, tell)
             seen = {settings.stages[settings.guide].name: guiding}
-            for stage, earlier in zip(settings.stages[settings.guide + 1 :], settings.stages[settings.guide :], strict=False):
+            for stage, earlier in zip(
+                settings.stages[settings.guide + 1 :], settings.stages[settings.guide :], strict=False
+            ):
                 seen[stage.name] = _promoted(judge, stage, earlier, seen[earlier.name], tell)
         finally:
             store.flush()

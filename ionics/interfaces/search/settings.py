@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 
 from ionics.interfaces.errors import AtomsError
 from ionics.interfaces.interface import Interface
@@ -21,12 +21,12 @@ OF_ATOMS = MOVES[1:]
 class Stage:
     """One way to judge a structure: a score that costs nothing, or energies of a calculator.
 
-    `calculator` makes an ASE calculator (or names one, see `calculators.calculator`); it is called once in each process.
+    `calculator` makes an ASE calculator (or names one, see `calculators.calculator`); called once in each process.
     `score` takes an Interface, lower is better, infinite is never promoted. One of the two is given.
     """
 
     name: str
-    calculator: str | Callable[[], Calculator] | None = None
+    calculator: str | Callable[[], BaseCalculator] | None = None
     score: Callable[[Interface], float] | None = None
     calls: int | None = None  # energy calls this stage may spend; a score has none
     promoted: float = 1.0  # share of what it saw that goes on to the next stage, at least one
@@ -51,8 +51,8 @@ class Stage:
 class Settings:
     """A search; lengths in angstrom, energies in eV. The same settings and seed visit the same structures.
 
-    Without `depth` and `buffer` there is nothing but the rigid registry: two shifts, the lift and two strains. The moves
-    of atoms are weights: how often each is tried against the others; missing ones are not made.
+    Without `depth` and `buffer` there is nothing but the rigid registry: two shifts, the lift and two strains. The
+    moves of atoms are weights: how often each is tried against the others; missing ones are not made.
     """
 
     method: Method
@@ -131,7 +131,9 @@ class Settings:
 
         A callable is known by its name alone.
         """
-        stages = [[s.name, named(s.calculator), named(s.score), s.promoted, s.steps, s.fmax, s.relaxed] for s in self.stages]
+        stages = [
+            [s.name, named(s.calculator), named(s.score), s.promoted, s.steps, s.fmax, s.relaxed] for s in self.stages
+        ]
         keys = ("method", "population", "seed", "strain", "depth", "outer", "rattle", "mobile", "fresh", "alike")
         plain = {key: getattr(self, key) for key in keys}
         buffer = {element: list(entry) for element, entry in self.buffer.items()}
@@ -139,8 +141,10 @@ class Settings:
         return {**plain, **chosen, "buffer": buffer, "stages": stages}
 
 
-def named(part: str | Callable[..., Any] | None) -> str:
-    """Name of a calculator or score, as told and as kept."""
+def named(part: Any) -> str:
+    """Name of a calculator or score, as it is kept: its own `name`, else that of the function or class."""
     if part is None or isinstance(part, str):
         return part or ""
-    return getattr(part, "__qualname__", None) or getattr(getattr(part, "func", part), "__qualname__", repr(part))
+    function = getattr(part, "func", part)  # of a functools.partial
+    own = getattr(function, "name", None)
+    return own if isinstance(own, str) else getattr(function, "__qualname__", type(function).__qualname__)

@@ -1,8 +1,8 @@
 """The database of a search: an ase.db (sqlite) with one row for every structure at every stage, and its ancestry.
 
-Columns: number (of the structure), stage, generation, operator, state, message, objective [eV/angstrom^2], calls, start,
-seed, the registry, interlayer (how many atoms at the end of the structure); data: parents, and the twin of a duplicate.
-Tags are the sides, initial charges the oxidation states.
+Columns: number (of the structure), stage, generation, operator, state, message, objective [eV/angstrom^2], calls,
+start, seed, the registry, interlayer (how many atoms at the end of the structure); data: parents, and the twin of a
+duplicate. Tags are the sides, initial charges the oxidation states.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Store:
         self.path, self.seed, self.batch = Path(path), settings.seed, []
         if not self.path.parent.is_dir():
             raise AtomsError(f"there is no folder {self.path.parent}", "a database in a folder that exists")
-        self.db = connect(str(path), type="db", use_lock_file=False)
+        self.db: Any = connect(str(path), type="db", use_lock_file=False)
         self._check(json.loads(json.dumps({"settings": settings.signature(), "starts": starts})))
         self.known = {(row.stage, row.number): row for row in self.db.select()}
 
@@ -117,7 +117,7 @@ def described(start: Atoms) -> dict[str, Any]:
     """What tells one start from another, as plain values."""
     return {
         "formula": start.get_chemical_formula(),
-        "cell": np.round(start.cell[:], 6).tolist(),
+        "cell": np.round(start.cell.array, 6).tolist(),
         "positions": round(float(np.sum(start.positions * np.arange(1, len(start) + 1)[:, None])), 4),
         "charge": round(float(start.get_initial_charges().sum()), 6),
     }

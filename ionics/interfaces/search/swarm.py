@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ionics.interfaces.search.frame import Candidate, Frame, apart
+from ionics.interfaces.search.geometry import short_way
 from ionics.interfaces.search.moves import within
 from ionics.interfaces.search.proposals import Judged, Proposer
 
@@ -109,7 +110,7 @@ def towards(frame: Frame, candidate: Candidate, best: Candidate) -> np.ndarray:
     """Displacements [angstrom] that take the interlayer to that of the best at its own registry, shape (atoms, 3)."""
     there = frame.carried(best, candidate.registry).interlayer
     here = candidate.interlayer
-    way = _short_way(there.positions[None] - here.positions[:, None], here.cell[:])
+    way = short_way(there.positions[None] - here.positions[:, None], here.cell.array)
     result = np.zeros((len(here), 3))
     for number in np.unique(here.numbers):
         at = np.nonzero(here.numbers == number)[0]
@@ -117,10 +118,3 @@ def towards(frame: Frame, candidate: Candidate, best: Candidate) -> np.ndarray:
         one, other = linear_sum_assignment(cost)
         result[at[one]] = way[at[one], at[other]]
     return result
-
-
-def _short_way(displacement: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Displacements the short way round a and b, shape as given (..., 3)."""
-    fractions = displacement @ np.linalg.inv(cell)
-    fractions[..., :2] -= np.round(fractions[..., :2])
-    return fractions @ cell
