@@ -30,10 +30,12 @@ LOWER = {  # part -> the parts it may import, itself included
     "plots": {"constants", "results", "fit_results", "summary", "quantity", "plots"},
     "report": {"constants", "results", "fit_results", "summary", "plots", "folder", "quantity"},
     "interfaces": {"constants", "interfaces"},
+    "interface_results": {"results", "interfaces"},
     "patterns": {"constants", "patterns"},
     "config": {
         "constants", "laws", "kinetics", "transport", "fitting", "results", "fit_results", "summary", "plots", "report",
         "config", "intervals", "timeline", "cell_timeline", "cell_fit_results", "cells", "quantity",
+        "interfaces", "interface_results",
     },
     "cli": {"config", "report", "summary", "comparison", "folder", "quantity", "fitting", "transport"},
     "__main__": {"cli"},
@@ -51,7 +53,9 @@ ONLY_IN = {  # outside package -> where it may be imported
     "xarray": {
         "results", "fit_results", "comparison", "timeline", "cell_timeline", "cell_fit_results", "summary", "plots",
         "report", "intervals",
-        "config.study", "config.fits",
+        "config.study", "config.fits", "config.stages", "interface_results",
+        "config.interface_course", "config.interface_lithium", "config.interface_bulk", "config.interface_energies",
+        "config.interface_handover",
         "config.designs", "config.cell_course", "config.cell_fits", "config.rate_fits", "packing",
         "fitting.spectrum", "fitting.files.cycling", "fitting.datasets", "fitting.design.plan", "fitting.design.choice",
         "fitting.rates.capacity_rate", "fitting.rates.datasets", "fitting.rates.fitted", "patterns",

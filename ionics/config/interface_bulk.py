@@ -10,7 +10,7 @@ import xarray as xr
 from ionics.config.interface_questions import ANGSTROM, EV_PER_ANGSTROM
 from ionics.interfaces import calculators, phases
 from ionics.interfaces.defect_lists import frenkel_pairs, holes
-from ionics.interfaces.defects import Computed, Defect, Settings, compute
+from ionics.interfaces.defects import Defect, Settings, compute
 from ionics.interfaces.energetics.computed import atoms_of, entries_of
 from ionics.interfaces.errors import AtomsError
 from ionics.interfaces.levels import lithium_potential
@@ -120,14 +120,7 @@ def _pair(course: Course, phase: phases.Phase) -> list[float]:
     )
     if not done.good.any():
         raise AtomsError(f"no Frenkel pair in {phase.name}: {done.messages[0]}", "more steps under defects")
-    apart = np.linalg.norm(_nearest(done, atoms))
-    return [float(done.energy[0]), float(apart)]
-
-
-def _nearest(done: Computed, atoms) -> np.ndarray:
-    from ase.geometry import find_mic
-
-    return find_mic(done.extra[0] - done.empty[0], atoms.cell, pbc=True)[0]
+    return [float(done.energy[0]), float(done.separation(atoms)[0])]
 
 
 def _level(course: Course, phase: phases.Phase) -> list[float]:

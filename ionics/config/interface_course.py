@@ -42,11 +42,11 @@ MAP = (8, 8)  # shifts of the registry map
 
 def interface(study: Study, folder: Path, tell: Callable[[str], None]) -> xr.Dataset:
     """The junction and the stack it hands over. Raises ConfigError where the file asks for something impossible."""
-    config = study.config
-    if config.interface is None:
+    asked = study.config.interface
+    if asked is None:
         example = "interface: {left: {structure: LiCoO2}, right: {structure: gamma-Li3PO4}}"
-        raise config.error((), "no interface is asked for", f"write e.g. {example}")
-    course = Course(study, folder, tell)
+        raise study.config.error((), "no interface is asked for", f"write e.g. {example}")
+    course = Course(study, asked, folder, tell)
     found = walk(course.stages(), course.plain, folder, tell)
     tell("the stack")
     given = hand_over(course, found)
@@ -81,9 +81,8 @@ def sentences(found: xr.Dataset) -> list[str]:
 class Course:
     """What the stages share."""
 
-    def __init__(self, study: Study, folder: Path, tell: Callable[[str], None]):
-        self.study, self.folder, self.tell = study, folder, tell
-        self.question: InterfaceQuestion = study.config.interface
+    def __init__(self, study: Study, question: InterfaceQuestion, folder: Path, tell: Callable[[str], None]):
+        self.study, self.question, self.folder, self.tell = study, question, folder, tell
         self.plain: dict[str, Any] = self.question.model_dump() | {"temperature": study.config.temperature}
 
     def stages(self) -> list[Stage]:

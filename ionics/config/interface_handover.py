@@ -149,7 +149,7 @@ class Assembly:
         if key not in self.found.attrs:
             raise AtomsError(f"no formation energy of defects in {side.name}", "defects, or handover.formation_energy")
         pair, apart = (float(x) for x in self.found.attrs[key])
-        error = float(self.course.question.defects.error) / EV
+        error = float(self.course.question.defects.pair_error) / EV
         source, method = f"{side.name}; {self.model}", str(self.found.attrs[f"{key}_how"])
         far = continuum.unbound(Estimate(pair, "eV", source, method, error), apart, self._permittivity(side))
         return continuum.per_defect(far)
@@ -176,7 +176,7 @@ class Assembly:
             known = self._step()
             part |= {} if known is None else {"space_charge_potential": known}
         if not (self.left.electrode or self.right.electrode):  # vacancies come and go with interstitials
-            part["carriers"][handoff.VACANCY] = {"law": "blocked"}
+            part |= {"carriers": part["carriers"] | {handoff.VACANCY: {"law": "blocked"}}}
         return part
 
     def _barrier(self, forward: Estimate, backward: Estimate) -> Estimate:
@@ -195,9 +195,10 @@ class Assembly:
         k = min(over, key=lambda k: max(float(found.path_forward[k]), float(found.path_backward[k])))
         error, source = float(found.path_error[k]), found.attrs["barriers_by"]
         words = f"hop {found.path_label.values[k]} by a band"
-        return tuple(
-            Estimate(float(found[key][k]), "eV", source, f"{way} of {words}", error)
-            for key, way in (("path_forward", "forward"), ("path_backward", "backward"))
+        forward, backward = (float(found[key][k]) for key in ("path_forward", "path_backward"))
+        return (
+            Estimate(forward, "eV", source, f"forward of {words}", error),
+            Estimate(backward, "eV", source, f"backward of {words}", error),
         )
 
     def _density(self) -> Estimate:

@@ -151,7 +151,10 @@ class Defects(Mapping):
     force: Force = Field(0.1 * EV_PER_ANGSTROM, description="Largest force left.", examples=["0.1 eV/angstrom"])
     steps: int = Field(150, description="Of each relaxation, at most.", ge=1)
     error: MolarEnergy = Field(
-        0.3 * EV, description="Of the field, one standard deviation of energies of defects.", examples=["0.3 eV"]
+        0.6 * EV, description="Of the field, one standard deviation of the energy of a lone ion.", examples=["0.6 eV"]
+    )
+    pair_error: MolarEnergy = Field(
+        0.3 * EV, description="Of the model, one standard deviation of the energy of a pair.", examples=["0.3 eV"]
     )
 
 

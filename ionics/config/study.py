@@ -104,7 +104,8 @@ class Study:
         if stack.units:
             place, problem = ("study", "operating_point"), "the impedance of a repeated unit is known at rest only"
             raise self.config.error(place, problem, "equilibrium, or the unit's layers without repeat")
-        return steady(stack, Voltage(point.voltage) if point.current is None else Current(point.current), rest, throw)
+        drive = Voltage(point.voltage) if point.current is None else Current(point.current)
+        return steady(stack, drive, rest) if throw else steady(stack, drive, rest, throw=False)
 
     def _in_time(self, stack: Stack, tell: Progress) -> xr.Dataset:
         """The protocol, and the impedance about its end."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atom, Atoms
-from ase.geometry import get_distances
+from ase.geometry import find_mic, get_distances
 
 from ionics.interfaces.calculators import describe
 from ionics.interfaces.errors import AtomsError
@@ -99,6 +99,10 @@ class Computed:
     def good(self) -> np.ndarray:
         """Mask of the rows with an energy, (defects,)."""
         return np.isfinite(self.energy)
+
+    def separation(self, atoms: Atoms) -> np.ndarray:
+        """Between the empty site and the extra lithium of each pair [angstrom], (defects,), the nearest images."""
+        return np.linalg.norm(find_mic(self.extra - self.empty, atoms.cell, atoms.pbc)[0], axis=1)
 
 
 def compute(

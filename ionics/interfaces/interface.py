@@ -27,7 +27,7 @@ class Interface:
     @property
     def area(self) -> float:
         """Of the cell in the plane [angstrom^2]."""
-        a, b = self.atoms.cell[:2]
+        a, b = self.atoms.cell.array[:2]
         return float(abs(a[0] * b[1] - a[1] * b[0]))
 
     @property

@@ -2,10 +2,9 @@
 
     eta_Li flat:  step = P_right - P_left,   P = (E_v - E_i)/2e of a crystal with both defects,   P = E_v/e of a host
 
-E_v takes an ion out of the crystal, E_i puts one in, both to and from one place outside that both crystals share, in the
-cell of the junction before anything is charged. In an electrolyte both defects are as frequent where it is neutral, which
-the potential (E_v - E_i)/2e does; in a host whose lithium is in contact with electrons its filling is given, and taking
-an ion out costs E_v. What both energies leave out of the cell's own field cancels in the difference.
+E_v takes an ion out of the crystal, E_i puts one in, both to and from one place outside that both crystals share, in
+the cell of the junction before anything is charged. In an electrolyte both defects are as frequent where it is neutral,
+which the potential (E_v - E_i)/2e does; of a host the filling is given, and taking an ion out costs E_v.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from ase import Atoms
 from ase.io import read, write
 
 from ionics.interfaces.errors import AtomsError
@@ -25,7 +26,8 @@ def text(interface: Interface) -> str:
 
 def interface(extxyz: str) -> Interface:
     """What `text` wrote. Raises AtomsError where the comment line names no phases."""
-    atoms = read(io.StringIO(extxyz), format="extxyz")
+    atoms = read(io.StringIO(extxyz), index=0, format="extxyz")
+    assert isinstance(atoms, Atoms)
     missing = [key for key in KEYS if key not in atoms.info]
     if missing:
         raise AtomsError(f"no {missing[0]} in the comment line", "a file that ionics wrote")

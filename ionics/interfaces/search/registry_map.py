@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from ase.calculators.calculator import Calculator
-from scipy.optimize import minimize_scalar
+from scipy.optimize import OptimizeResult, minimize_scalar
 
 from ionics.interfaces.errors import AtomsError
 from ionics.interfaces.interface import LEFT, RIGHT, Interface
@@ -87,7 +88,8 @@ class _Asked:
             registry = np.array([shift_a, shift_b, lift, 0.0, 0.0])
             return self._energy(self.frame.interface(self.frame.carried(origin(self.frame), registry)).atoms)
 
-        found = minimize_scalar(energy, bounds=self.lift, method="bounded", options={"xatol": CLOSE})
+        options = {"xatol": CLOSE}
+        found = cast(OptimizeResult, minimize_scalar(energy, bounds=self.lift, method="bounded", options=options))
         return float(found.fun), float(found.x)
 
     def _energy(self, atoms) -> float:
