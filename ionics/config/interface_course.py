@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import xarray as xr
 from ionics import interface_results as made
 from ionics.config.interface_bulk import crystals
 from ionics.config.interface_energies import weigh
-from ionics.config.interface_handover import hand_over
+from ionics.config.interface_handover import continuum_of, hand_over
 from ionics.config.interface_lithium import heat, make_defects, migrate
 from ionics.config.interface_questions import ANGSTROM, Crystal, InterfaceQuestion
 from ionics.config.stages import Stage, walk
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 EV = 1.602176634e-19  # J
 FIELD = "bond-valence"
+DATABASE = "search.db"
 MAP = (8, 8)  # shifts of the registry map
 
 
@@ -46,16 +48,50 @@ def interface(study: Study, folder: Path, tell: Callable[[str], None]) -> xr.Dat
     if asked is None:
         example = "interface: {left: {structure: LiCoO2}, right: {structure: gamma-Li3PO4}}"
         raise study.config.error((), "no interface is asked for", f"write e.g. {example}")
-    course = Course(study, asked, folder, tell)
-    found = walk(course.stages(), course.plain, folder, tell)
+    course = Course(study, asked, tell)
+    found, places = walk(course.stages(), course.plain, folder, tell)
     tell("the stack")
-    given = hand_over(course, found)
+    given = hand_over(course, found, places["defects"])
     attributes = found.attrs | given.attrs
     found = found.merge(given)
+    if given.attrs["stack"]:
+        solved = continuum_of(course, given.attrs["stack"], folder)
+        found, attributes = found.merge(solved), attributes | solved.attrs
     found.attrs = attributes
     found.attrs["sentences"] = "\n".join(sentences(found))
-    found.attrs |= study.origin.attributes() | {"kind": "interface", "database": str(folder / "search.db")}
+    sources = [(one.name, one.source) for one in course.phases]
+    warnings = [f"{one.name}: {note}" for one in course.phases for note in one.notes]
+    found.attrs |= study.origin.attributes() | {
+        "materials": json.dumps(sources, ensure_ascii=False), "warnings": json.dumps(warnings, ensure_ascii=False)
+    }  # fmt: skip
+    found.attrs |= {"kind": "interface", "database": str(places["search"] / DATABASE)}
     return found
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a file would join, before anything costs energy."""
+
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def look(study: Study, question: InterfaceQuestion) -> Look:
+    """The crystals, and the best candidates. Raises ConfigError."""
+    course = Course(study, question, lambda _: None)
+    ranked = course.ranked()
+    lines = [
+        f"{side}: {phase.name}, {phase.source}" for side, phase in zip(("left", "right"), course.phases, strict=True)
+    ]
+    lines += [f"  {note}" for phase in course.phases for note in phase.notes]
+    lines.append(f"{len(ranked)} candidates, {sum(one.passed for one in ranked)} pass the audit; the best:")
+    for one in ranked[: question.match.keep]:
+        about = f"{one.candidate.atoms} atoms, strain {100 * one.candidate.match.strain:.1f} %"
+        lines.append(f"  {one.candidate.name}, {about}" + ("" if one.passed else f": {'; '.join(one.reasons)}"))
+    return Look(tuple(lines))
 
 
 def sentences(found: xr.Dataset) -> list[str]:
@@ -75,14 +111,15 @@ def sentences(found: xr.Dataset) -> list[str]:
             said.append(f"Over the plane lithium climbs {ways} (± {float(found.path_error[k]):.2f} eV{done})")
     said += [a[key] for key in ("adhesion",) if a.get(key)]
     said += (a.get("reaction") or "").split("\n")[:2] + a["notes_of_handover"].split("\n")
+    said.append(a.get("continuum", ""))
     return [text.rstrip(".") for text in said if text]
 
 
 class Course:
     """What the stages share."""
 
-    def __init__(self, study: Study, question: InterfaceQuestion, folder: Path, tell: Callable[[str], None]):
-        self.study, self.question, self.folder, self.tell = study, question, folder, tell
+    def __init__(self, study: Study, question: InterfaceQuestion, tell: Callable[[str], None]):
+        self.study, self.question, self.tell = study, question, tell
         self.plain: dict[str, Any] = self.question.model_dump() | {"temperature": study.config.temperature}
 
     def stages(self) -> list[Stage]:
@@ -91,11 +128,11 @@ class Course:
             Stage("candidates", "matching the crystals", ("left", "right", "match"), self._candidates),
             Stage("search", "searching", ("search",), self._searched),
             Stage("relaxed", "relaxing the best", ("model", "relax"), self._relaxed),
-            Stage("hops", "barriers", ("migration",), lambda found: migrate(self, found)),
-            Stage("defects", "defects", ("defects",), lambda found: make_defects(self, found)),
-            Stage("crystals", "the crystals alone", (), lambda _: crystals(self)),
-            Stage("energies", "energies", ("energies", "second_model"), lambda found: weigh(self, found)),
-            Stage("dynamics", "molecular dynamics", ("dynamics",), lambda found: heat(self, found)),
+            Stage("hops", "barriers", ("migration",), lambda found, place: migrate(self, found, place)),
+            Stage("defects", "defects", ("defects",), lambda found, place: make_defects(self, found, place)),
+            Stage("crystals", "the crystals alone", (), lambda _, place: crystals(self, place)),
+            Stage("energies", "energies", ("energies", "second_model"), lambda found, place: weigh(self, found, place)),
+            Stage("dynamics", "molecular dynamics", ("dynamics",), lambda found, place: heat(self, found, place)),
         ]
 
     # ---- what is given
@@ -137,7 +174,8 @@ class Course:
 
     @property
     def rules(self) -> Rules:
-        return Rules(strain=self.question.match.strain, shear=self.question.match.strain)
+        asked = self.question.match
+        return Rules(open=asked.open_corners, strain=asked.strain, shear=asked.strain)
 
     def blamed(self, *key: str):
         """Mistakes of the atomistic part, said of a key of the file."""
@@ -145,8 +183,8 @@ class Course:
 
     # ---- stages
 
-    def _candidates(self, _: xr.Dataset) -> xr.Dataset:
-        """All that the limits allow, ranked; the best that pass are built."""
+    def ranked(self) -> list[ranking.Ranked]:
+        """All that the limits allow, the best first."""
         asked, (left, right) = self.question.match, self.phases
         limits = matching.Limits(
             area=asked.area / ANGSTROM**2,
@@ -160,20 +198,26 @@ class Course:
         with self.blamed("match"):
             planes = [self._planes(side, phase) for side, phase in (("left", left), ("right", right))]
             pairs = [(one, other) for one in planes[0] for other in planes[1]]
-            ranked = ranking.rank(matching.candidates(left, right, pairs, limits), self.rules)
-            starts, rows, refused = [], [], ""
-            for k, one in enumerate(ranked):
-                if len(starts) == asked.keep or not one.passed:
-                    break
-                built = matching.build(one.candidate, left, right)
-                judged = audit(built, left, right, self.rules)
-                refused = refused or "; ".join(judged.reasons)
-                if judged.passed:
-                    starts.append(built)
-                    rows.append(k)
-            if not starts:
-                why = refused or "; ".join(ranked[0].reasons)
-                raise AtomsError(f"none of {len(ranked)} candidates passes the audit; the best: {why}", "wider limits")
+            return ranking.rank(matching.candidates(left, right, pairs, limits), self.rules)
+
+    def _candidates(self, _: xr.Dataset, place: Path) -> xr.Dataset:
+        """All that the limits allow; the best that pass the audit are built."""
+        left, right = self.phases
+        ranked = self.ranked()
+        starts, rows, refused = [], [], ""
+        for k, one in enumerate(ranked):
+            if len(starts) == self.question.match.keep or not one.passed:
+                break
+            built = matching.build(one.candidate, left, right)
+            judged = audit(built, left, right, self.rules)
+            refused = refused or "; ".join(judged.reasons)
+            if judged.passed:
+                starts.append(built)
+                rows.append(k)
+        if not starts:
+            refused = refused or "; ".join(ranked[0].reasons)
+            why = f"none of {len(ranked)} candidates passes the audit; the best: {refused}"
+            raise self.study.config.error(("interface", "match"), why, "other planes, or a larger area")
         ds = made.candidates(ranked, rows)
         ds["start_atoms"] = made.texts("start", [text.text(one) for one in starts], "built candidate, extended XYZ")
         ds["start_name"] = made.texts("start", [ranked[k].candidate.name for k in rows], "candidate")
@@ -184,17 +228,17 @@ class Course:
         asked: Crystal = getattr(self.question, side)
         return asked.planes or matching.planes(phase, asked.max_index)
 
-    def _searched(self, found: xr.Dataset) -> xr.Dataset:
+    def _searched(self, found: xr.Dataset, place: Path) -> xr.Dataset:
         """Every candidate by the field, each with its own budget; the best distinct structures of all."""
         asked = self.question.search
         starts = [text.interface(str(one)) for one in found.start_atoms.values]
         with self.blamed("search"):
-            done = search(starts, self._settings(len(starts)), self.folder / "search.db", self.tell)
-            shown = history(self.folder / "search.db", FIELD)
+            done = search(starts, self._settings(len(starts)), place / DATABASE, self.tell)
+            shown = history(place / DATABASE, FIELD)
             best = done.best[: asked.refine]
             self.tell("mapping the registry")
             field = calculators.calculator(FIELD)
-            mapped = registry_map(starts[best[0].start], field, MAP, keep=self.folder / "registry.npz", tell=self.tell)
+            mapped = registry_map(starts[best[0].start], field, MAP, keep=place / "registry.npz", tell=self.tell)
         ds = xr.merge([made.visits(shown, [str(name) for name in found.start_name.values]), made.registry(mapped)])
         ds["found_atoms"] = made.texts("found", [text.text(one.interface) for one in best], "structure, extended XYZ")
         energies = np.array([one.energy for one in best]) * made.JOULE_PER_M2
@@ -219,10 +263,13 @@ class Course:
             workers=self.question.workers,
         )
 
-    def _relaxed(self, found: xr.Dataset) -> xr.Dataset:
+    def _relaxed(self, found: xr.Dataset, place: Path) -> xr.Dataset:
         """The best few by the model; the one that joins with most energy stands for the junction."""
         with self.blamed("relax"):
-            done = [self._at_rest(k, text.interface(str(one))) for k, one in enumerate(found.found_atoms.values)]
+            done = [
+                self._at_rest(text.interface(str(one)), place / f"{k}.extxyz")
+                for k, one in enumerate(found.found_atoms.values)
+            ]
         good = [k for k, (_, _, energy) in enumerate(done) if np.isfinite(energy)]
         if not good:
             words = "; ".join(one.message for _, one, _ in done)
@@ -245,11 +292,10 @@ class Course:
         }
         return ds
 
-    def _at_rest(self, k: int, start: Interface) -> tuple[Interface, Relaxed, float]:
+    def _at_rest(self, start: Interface, keep: Path) -> tuple[Interface, Relaxed, float]:
         """Relaxed by the model, and the energy of joining its slabs as they stand [eV/angstrom^2]."""
         asked = self.question.relax
         outer = start.outer(asked.fixed / ANGSTROM)
-        keep = self.folder / f"relaxed-{k}-{_plain(self.question.model)}.extxyz"
         fmax = asked.force / (EV / ANGSTROM)
         one = relax(start.atoms, self.model, fmax, asked.steps, outer, keep, self.tell)
         rested = start.moved(one.atoms)
@@ -261,10 +307,6 @@ class Course:
     def _energy(self, atoms) -> float:
         atoms.calc = self.model
         return float(atoms.get_potential_energy())
-
-
-def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name)
 
 
 class _Blamed:

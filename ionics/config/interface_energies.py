@@ -30,17 +30,17 @@ VOLTS = np.linspace(0.0, 5.0, 101)  # against Li/Li+
 ALONE = 0.3  # of a work of adhesion by one model: what is not known of it
 
 
-def weigh(course: Course, found: xr.Dataset) -> xr.Dataset:
+def weigh(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
     """All that the file asks of energies."""
     relaxed = text.interface(found.attrs["atoms"])
     with course.blamed("energies"):
         named, words = _adhesion(course, relaxed)
         parts = [_of(named)]
         if course.question.energies.exchange:
-            parts.append(_exchange(course, relaxed))
-        known = _entries(course)
+            parts.append(_exchange(course, relaxed, place))
+        known = _entries(course, place)
         if course.question.energies.lithium:
-            parts.append(_lithium(course, relaxed, known))
+            parts.append(_lithium(course, relaxed, known, place))
         parts.append(_reactions(course, known))
     ds = xr.merge(parts)
     ds.attrs = {"adhesion": words, "reaction": str(parts[-1].attrs["reaction"])}
@@ -72,13 +72,13 @@ def _adhesion(course: Course, relaxed: Interface) -> tuple[dict[str, Estimate], 
     return {"work of adhesion, rigid": one}, words
 
 
-def _exchange(course: Course, relaxed: Interface) -> xr.Dataset:
+def _exchange(course: Course, relaxed: Interface, place: Path) -> xr.Dataset:
     """Energies of exchanges of cations, those asked, the nearest pairs of each."""
     asked, rows = course.question.energies, []
     settings = Relaxing(course.question.relax.force / EV_PER_ANGSTROM, course.question.relax.steps // 2 or 1)
     for left, right in asked.exchange:
         chosen = swaps(relaxed, left, right, most=asked.pairs)
-        keep, source = course.folder / f"exchange-{left}-{right}", calculators.describe(course.model)
+        keep, source = place / f"exchange-{left}-{right}", calculators.describe(course.model)
         done = mixing(relaxed, chosen, course.question.model, source, settings, keep, tell=course.tell)
         rows += [(f"{left} <-> {right}", one) for one in done.found]
     return xr.Dataset(
@@ -93,7 +93,7 @@ def _exchange(course: Course, relaxed: Interface) -> xr.Dataset:
     )
 
 
-def _entries(course: Course) -> Entries:
+def _entries(course: Course, place: Path) -> Entries:
     """Competing phases: the user's, those of Materials Project, or the curated ones by the model."""
     asked, pair = course.question.energies, course.phases
     elements = {str(e) for phase in pair for e in phase.structure.composition.element_composition} | {"Li"}
@@ -106,24 +106,24 @@ def _entries(course: Course) -> Entries:
     names = {one.name for one in pair}
     chosen = [*pair, *(one for one in others if one.name not in names)]
     source = calculators.describe(course.model)
-    return entries_of(chosen, course.model, source, keep=course.folder / "bulk", tell=course.tell)
+    return entries_of(chosen, course.model, source, keep=place / "bulk", tell=course.tell)
 
 
 def _within(phase: phases.Phase, elements: set[str]) -> bool:
     return {str(e) for e in phase.structure.composition.element_composition} <= elements
 
 
-def _lithium(course: Course, relaxed: Interface, known: Entries) -> xr.Dataset:
+def _lithium(course: Course, relaxed: Interface, known: Entries, place: Path) -> xr.Dataset:
     """gamma against the lithium chemical potential: as it is, and with one and two lithium fewer on the left side."""
     if course.question.energies.entries is not None:  # their zeros are not the model's
         course.tell("bulk energies by the model")
         chosen = [*course.phases, phases.curated("Li")]
         source = calculators.describe(course.model)
-        known = entries_of(chosen, course.model, source, keep=course.folder / "bulk", tell=course.tell)
+        known = entries_of(chosen, course.model, source, keep=place / "bulk", tell=course.tell)
     bulks = [known.of(one.structure.composition.reduced_formula) for one in course.phases]
     metal = metal_energy(known.entries)
     lines = []
-    for number, (atoms, energy) in enumerate(_fewer(course, relaxed)):
+    for number, (atoms, energy) in enumerate(_fewer(course, relaxed, place)):
         lines.append(line(f"{-number:+d} Li", atoms, energy, relaxed.area, bulks, metal))
     values = np.array([one(-VOLTS) for one in lines])
     values -= values[0]
@@ -136,7 +136,7 @@ def _lithium(course: Course, relaxed: Interface, known: Entries) -> xr.Dataset:
     )
 
 
-def _fewer(course: Course, relaxed: Interface) -> Iterator[tuple]:
+def _fewer(course: Course, relaxed: Interface, place: Path) -> Iterator[tuple]:
     """The junction, and with lithium atoms of the left side taken out that stand nearest to the plane; relaxed."""
     asked = course.question.relax
     own = np.flatnonzero(relaxed.side(LEFT) & np.array([s == "Li" for s in relaxed.atoms.get_chemical_symbols()]))
@@ -146,7 +146,7 @@ def _fewer(course: Course, relaxed: Interface) -> Iterator[tuple]:
         out = nearest[:number]
         atoms = relaxed.atoms.copy()
         del atoms[out]
-        keep = course.folder / f"fewer-{number}.extxyz"
+        keep = place / f"fewer-{number}.extxyz"
         course.tell(f"{number} lithium fewer")
         steps = 1 if number == 0 else max(1, asked.steps // 2)
         done = relax(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from ionics import interface_results as made
+from ionics import results
 from ionics.config.interface_lithium import by_field
 from ionics.config.interface_questions import ANGSTROM, EV, Crystal
 from ionics.config.uncertain import Uncertain
@@ -58,8 +61,8 @@ class Side:
 class Assembly:
     """The hand-over of one interface."""
 
-    def __init__(self, course: Course, found: xr.Dataset):
-        self.course, self.found, self.notes = course, found, []
+    def __init__(self, course: Course, found: xr.Dataset, defects: Path):
+        self.course, self.found, self.defects, self.notes = course, found, defects, []
         self.relaxed = text.interface(found.attrs["atoms"])
         names = (self.relaxed.left, self.relaxed.right)
         asked = (course.question.left, course.question.right)
@@ -246,7 +249,7 @@ class Assembly:
         """Energies of defects along an electrolyte, where enough of them were computed."""
         if self.course.question.defects is None or side.electrode or side.metal:
             return {}
-        computed = by_field(self.course, self.relaxed, self.course.question.defects.sites)
+        computed = by_field(self.course, self.relaxed, self.defects)
         thickness = float(self.course.question.handover.thickness) * 1e9
         profiles = {}
         for carrier, alone in ((handoff.INTERSTITIAL, "added"), (handoff.VACANCY, "removed")):
@@ -308,9 +311,9 @@ def _stated(value: float, scale: float, unit: str, what: str) -> Estimate:
     return Estimate(float(value) / scale, unit, PERMITTIVITY_SOURCE, method, spread.error / scale)
 
 
-def hand_over(course: Course, found: xr.Dataset) -> xr.Dataset:
+def hand_over(course: Course, found: xr.Dataset, defects: Path) -> xr.Dataset:
     """The stack file and every number of it; where something is missing, words that say what, and no stack."""
-    assembly = Assembly(course, found)
+    assembly = Assembly(course, found, defects)
     with course.blamed("left" if course.question.left.electrode else "right", "electrode"):
         named = assembly.levels()
     try:
@@ -321,3 +324,30 @@ def hand_over(course: Course, found: xr.Dataset) -> xr.Dataset:
     named |= {name.rpartition("carriers.")[2]: one for name, one in stack.estimates.items()}
     notes = "\n".join(dict.fromkeys(assembly.notes))
     return made.estimates(named).assign_attrs(stack=stack.text(), notes_of_handover=notes)
+
+
+def continuum_of(course: Course, stack: str, folder: Path) -> xr.Dataset:
+    """The potential about the junction of the stack at rest, with its intervals; kept in the folder."""
+    from ionics.config.study import load
+    from ionics.transport.equilibrium import NotConverged
+
+    path = folder / f"stack-{hashlib.sha256(stack.encode()).hexdigest()[:12]}.yaml"
+    if path.with_suffix(".nc").is_file():
+        return results.open_result(path.with_suffix(".nc"))
+    path.write_text(stack, encoding="utf-8")
+    course.tell("the potential of the stack")
+    try:
+        run = load(path, ["study={uncertainty: {samples: 32, seed: 1}}"]).run(course.tell)
+    except NotConverged as error:
+        return xr.Dataset(attrs={"continuum": f"The stack has no answer: {error}"})
+    layers = np.flatnonzero(run.element_kind.values == "layer")
+    face = float(run.thickness[layers[0]]) if len(layers) > 1 else 0.0
+    kept = {"continuum_position": made.variable(("node",), run.x.values - face, "m", "distance from the junction")}
+    kept["continuum_potential"] = made.variable(("node",), run.potential.values, "V", "potential of the stack at rest")
+    if "potential_quantile" in run:
+        for name, q in (("low", 0.16), ("high", 0.84)):
+            values = run.potential_quantile.sel(quantile=q).values
+            kept[f"continuum_{name}"] = made.variable(("node",), values, "V", f"{q:g} quantile")
+    ds = xr.Dataset(kept)
+    results.save(ds, path.with_suffix(".nc"))
+    return ds

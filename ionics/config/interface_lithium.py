@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ FIELD = "bond-valence"
 PICO, FEMTO = 1e-12, 1e-15
 
 
-def migrate(course: Course, found: xr.Dataset) -> xr.Dataset:
+def migrate(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
     """Barriers in bins of the distance from the plane, and over it."""
     asked = course.question.migration
     if asked is None:
@@ -40,9 +41,7 @@ def migrate(course: Course, found: xr.Dataset) -> xr.Dataset:
         chosen = hops(
             relaxed, _edges(relaxed, asked.hops, held), limit=asked.longest / ANGSTROM, over=asked.across, outer=held
         )
-        keep = course.folder / "hops"
-        keep.mkdir(exist_ok=True)
-        profile = across(relaxed, model, chosen, settings, held, asked.error / EV, keep=keep, tell=course.tell)
+        profile = across(relaxed, model, chosen, settings, held, asked.error / EV, keep=place, tell=course.tell)
     ds = made.hops(profile.details, profile.distance)
     ds["path_length"] = made.variable(("path",), profile.length, "angstrom", "between the two sites")
     ds["path_crosses"] = made.variable(("path",), profile.crosses.astype(int), "", "whether it leads over the plane")
@@ -59,14 +58,14 @@ def _edges(interface: Interface, bins: int, held: float) -> np.ndarray:
     return np.linspace(inner.min(), inner.max() + 1e-9, bins + 1)
 
 
-def make_defects(course: Course, found: xr.Dataset) -> xr.Dataset:
+def make_defects(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
     """Lone vacancies and interstitials by the field of fixed charges, at even distances in both slabs."""
     asked = course.question.defects
     if asked is None:
         return xr.Dataset()
     relaxed = text.interface(found.attrs["atoms"])
     with course.blamed("defects"):
-        computed = by_field(course, relaxed, asked.sites)
+        computed = by_field(course, relaxed, place)
     rows = []
     for defect, energy, end, words in zip(
         computed.defects, computed.energy, _ends(relaxed, computed), computed.messages, strict=True
@@ -82,10 +81,10 @@ def make_defects(course: Course, found: xr.Dataset) -> xr.Dataset:
     return ds
 
 
-def by_field(course: Course, relaxed: Interface, sites: int) -> Computed:
+def by_field(course: Course, relaxed: Interface, place: Path) -> Computed:
     """The defects themselves; what was computed before is read."""
     asked, fixed = course.question.defects, relaxed.outer(course.question.relax.fixed / ANGSTROM)
-    heights = relaxed.distance
+    heights, sites = relaxed.distance, asked.sites
     out = vacancies(relaxed.atoms, fixed)
     chosen = [out[k] for k in _even([heights[d.removed] for d in out], sites)]
     limits = heights[~fixed].min(), heights[~fixed].max()
@@ -95,7 +94,7 @@ def by_field(course: Course, relaxed: Interface, sites: int) -> Computed:
     chosen += [put[k] for k in _even(list(points[:, 2] - relaxed.plane), sites)]
     settings = Settings(fmax=asked.force / EV_PER_ANGSTROM, steps=asked.steps)
     field = calculators.calculator(FIELD)
-    return compute(relaxed.atoms, chosen, field, fixed, settings, course.folder / "defects", course.tell)
+    return compute(relaxed.atoms, chosen, field, fixed, settings, place, course.tell)
 
 
 def _even(heights: list[float], number: int) -> list[int]:
@@ -134,7 +133,7 @@ def _against_middle(rows: list[tuple]) -> list[tuple]:
     return [(kind, x, energy - lowest.get(kind, (0.0, np.nan))[1], *rest) for kind, x, energy, *rest in rows]
 
 
-def heat(course: Course, found: xr.Dataset) -> xr.Dataset:
+def heat(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
     """Molecular dynamics at each temperature: diffusivities in both slabs with their errors."""
     asked = course.question.dynamics
     if asked is None:
@@ -148,7 +147,7 @@ def heat(course: Course, found: xr.Dataset) -> xr.Dataset:
     with course.blamed("dynamics"):
         for warm in asked.temperatures:
             settings = md.Settings(time=asked.time / PICO, step=asked.step / FEMTO, seed=asked.seed)
-            keep = course.folder / f"dynamics-{warm:g}K.traj"
+            keep = place / f"{warm:g}K.traj"
             motion = md.run(relaxed.atoms, course.model, warm, keep, settings, fixed, course.tell)
             if motion.message != "complete":
                 raise AtomsError(f"the run at {warm:g} K ended early: {motion.message}", "another model, or less heat")

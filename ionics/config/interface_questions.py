@@ -107,6 +107,12 @@ class Matching(Mapping):
         0.05, description="Largest principal strain of either crystal.", examples=["5 %"]
     )
     atoms: int = Field(200, description="In the cell with both slabs, at most.", ge=4)
+    open_corners: int = Field(
+        1,
+        description="Corners that a polyhedron such as TiO6 may miss at a face; covalent units miss none.",
+        ge=0,
+        le=5,
+    )
     keep: int = Field(3, description="So many of the ranked candidates are searched.", ge=1)
 
 

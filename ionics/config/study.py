@@ -26,6 +26,7 @@ from ionics.transport.stack import Stack
 
 if TYPE_CHECKING:
     from ionics.config.cell_table import CellCheck
+    from ionics.config.interface_course import Look
 
 Progress = Callable[[str], None]
 __all__ = ["Progress", "Study", "load", "plots"]
@@ -183,15 +184,19 @@ class Study:
 
         return design(self, progress or _silent)
 
-    def check(self) -> Check | CellCheck:
-        """The resolved stack, or the cell, as a table: what will be computed, and what to be careful about."""
+    def check(self) -> Check | CellCheck | Look:
+        """The resolved stack, the cell or the crystals to join: what will be computed, and what to be careful about."""
+        if self.config.interface is not None and self.config.stack is None:
+            from ionics.config.interface_course import look
+
+            return look(self, self.config.interface)
         return table.check(self.config)
 
     @property
     def origin(self) -> results.Origin:
         """What goes into the attributes of the results."""
         config = self.config
-        warnings = self.check().warnings
+        warnings = () if config.interface is not None else self.check().warnings
         return results.Origin(config.title, config.source, resolved(config), config.area, _citations(config), warnings)
 
     def __repr__(self) -> str:

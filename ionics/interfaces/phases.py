@@ -95,12 +95,12 @@ def read(
     label = name or structure.composition.reduced_formula
     notes: list[str] = []
     _no_overlap(structure, label)
+    if not structure.is_ordered and not order:
+        raise AtomsError(*_disordered(structure, label))
     structure = _decorated(structure, label, oxidation_states, notes)
     structure = conventional(structure, label, notes)
     _neutral(structure, label)
     if not structure.is_ordered:
-        if not order:
-            raise AtomsError(*_disordered(structure, label))
         result = ordered(structure, order if isinstance(order, Ordering) else None)
         structure, notes = result.structure, [*notes, result.note]
     return Phase(label, structure, source, elasticity, tuple(notes))
@@ -212,7 +212,8 @@ def _decorated(structure: Structure, label: str, given: Mapping[str, float] | No
 
 def _guessed(structure: Structure, label: str, elements: list[str], bare: list[str], notes: list[str]) -> Structure:
     """With the likeliest oxidation states of the composition."""
-    guesses = structure.composition.element_composition.oxi_state_guesses(max_sites=-50)
+    whole = all(float(amount).is_integer() for amount in structure.composition.values())
+    guesses = structure.composition.element_composition.oxi_state_guesses(max_sites=-50) if whole else ()
     if not guesses:
         raise AtomsError(
             f"{label}: no oxidation state for {', '.join(bare)}, and none that makes the cell neutral could be guessed",
