@@ -283,6 +283,30 @@ class Ionics:
     def plot_sweep(self, ax=None):
         return plot_sweep(self._ds, ax)
 
+    def plot_structure(self, figure=None):
+        return plot_structure(self._ds, figure)
+
+    def plot_candidates(self, ax=None):
+        return plot_candidates(self._ds, ax)
+
+    def plot_search(self, ax=None):
+        return plot_search(self._ds, ax)
+
+    def plot_registry(self, ax=None):
+        return plot_registry(self._ds, ax)
+
+    def plot_paths(self, figure=None):
+        return plot_paths(self._ds, figure)
+
+    def plot_defects(self, figure=None):
+        return plot_defects(self._ds, figure)
+
+    def plot_gamma(self, ax=None):
+        return plot_gamma(self._ds, ax)
+
+    def plot_reactions(self, ax=None):
+        return plot_reactions(self._ds, ax)
+
     def save(self, path) -> Path:
         """Write to netCDF; the name appears when the file is whole."""
         return results.save(self._result, path)
