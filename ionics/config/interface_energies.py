@@ -40,7 +40,7 @@ def weigh(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
             parts.append(_exchange(course, relaxed, place))
         known = _entries(course, place)
         if course.question.energies.lithium:
-            parts.append(_lithium(course, relaxed, known, place))
+            parts.append(_lithium(course, relaxed, known, place, _beside(course, found)))
         parts.append(_reactions(course, known))
     ds = xr.merge(parts)
     ds.attrs = {"adhesion": words, "reaction": str(parts[-1].attrs["reaction"])}
@@ -75,7 +75,7 @@ def _adhesion(course: Course, relaxed: Interface) -> tuple[dict[str, Estimate], 
 def _exchange(course: Course, relaxed: Interface, place: Path) -> xr.Dataset:
     """Energies of exchanges of cations, those asked, the nearest pairs of each."""
     asked, rows = course.question.energies, []
-    settings = Relaxing(course.question.relax.force / EV_PER_ANGSTROM, course.question.relax.steps // 2 or 1)
+    settings = Relaxing(course.question.relax.force / EV_PER_ANGSTROM, max(1, course.question.relax.steps // 4))
     for left, right in asked.exchange:
         chosen = swaps(relaxed, left, right, most=asked.pairs)
         keep, source = place / f"exchange-{left}-{right}", calculators.describe(course.model)
@@ -113,8 +113,19 @@ def _within(phase: phases.Phase, elements: set[str]) -> bool:
     return {str(e) for e in phase.structure.composition.element_composition} <= elements
 
 
-def _lithium(course: Course, relaxed: Interface, known: Entries, place: Path) -> xr.Dataset:
-    """gamma against the lithium chemical potential: as it is, and with one and two lithium fewer on the left side."""
+def _beside(course: Course, found: xr.Dataset) -> float:
+    """By how much the model's voltage of the left electrode is too low [V]; 0 where nothing was measured."""
+    electrode = course.question.left.electrode
+    if electrode is None or electrode.open_circuit is None or "level_left" not in found.attrs:
+        return 0.0
+    return float(electrode.open_circuit.potential) + float(found.attrs["level_left"][0])
+
+
+def _lithium(course: Course, relaxed: Interface, known: Entries, place: Path, beside: float) -> xr.Dataset:
+    """gamma against the lithium chemical potential: as it is, and with one and two lithium fewer on the left side.
+
+    Voltages are the model's, raised by `beside`, as the chemical potential of the electrode is.
+    """
     if course.question.energies.entries is not None:  # their zeros are not the model's
         course.tell("bulk energies by the model")
         chosen = [*course.phases, phases.curated("Li")]
@@ -125,7 +136,7 @@ def _lithium(course: Course, relaxed: Interface, known: Entries, place: Path) ->
     lines = []
     for number, (atoms, energy) in enumerate(_fewer(course, relaxed, place)):
         lines.append(line(f"{-number:+d} Li", atoms, energy, relaxed.area, bulks, metal))
-    values = np.array([one(-VOLTS) for one in lines])
+    values = np.array([one(beside - VOLTS) for one in lines])
     values -= values[0]
     return xr.Dataset(
         {"gamma": made.variable(("lithium_content", "lithium_voltage"), values * made.JOULE_PER_M2, "J/m^2", "energy")},
@@ -148,7 +159,7 @@ def _fewer(course: Course, relaxed: Interface, place: Path) -> Iterator[tuple]:
         del atoms[out]
         keep = place / f"fewer-{number}.extxyz"
         course.tell(f"{number} lithium fewer")
-        steps = 1 if number == 0 else max(1, asked.steps // 2)
+        steps = 1 if number == 0 else max(1, asked.steps // 4)
         done = relax(
             atoms, course.model, asked.force / EV_PER_ANGSTROM, steps, np.delete(fixed, out), keep, course.tell
         )

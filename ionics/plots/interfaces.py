@@ -162,8 +162,14 @@ def plot_gamma(ds: xr.Dataset, ax=None):
     """Interface energy against the voltage that stands for the lithium chemical potential."""
     ax = new_axes(ax, GAMMA)
     for k, name in enumerate(ds.lithium_content.values):
-        ax.plot(ds.lithium_voltage.values, ds.gamma.values[k], color=colour(k), linewidth=1.6, label=f"{name:+g} Li")
-    ax.set_xlabel("voltage against Li/Li⁺ (V)")
+        ax.plot(
+            ds.lithium_voltage.values,
+            ds.gamma.values[k],
+            color=colour(k),
+            linewidth=1.6,
+            label=f"{name:+g} Li" if name else "as matched",
+        )
+    ax.set_xlabel("voltage against Li/Li⁺ (V), shifted as the electrode's where it was measured")
     ax.set_ylabel("energy against the stoichiometric junction (J/m²)")
     ax.legend(frameon=False, fontsize=SMALL)
     dress(ax)
