@@ -74,11 +74,12 @@ def _hop(course: Course, phase: phases.Phase, place: Path) -> tuple[list[float],
     heights = [max(one.highest, 0.0) if one.converged else np.inf for one in barriers]
     easiest = percolation([one.move for one in paths], heights)
     axis = int(np.argmin(easiest.barrier))
-    way = f"the hop that limits the easiest endless way of {len(paths)} kinds of vacancy hops"
+    kinds = f"{len(paths)} kinds of vacancy hops" if len(paths) > 1 else "the only kind of vacancy hop"
+    way = f"the hop that limits the easiest endless way by {kinds}"
     if not np.isfinite(easiest.barrier[axis]):
         if not np.isfinite(heights).any():
             raise AtomsError(f"no hop in {phase.name} converged: {barriers[0].message}", "more steps under migration")
-        axis, way = 0, f"the easiest of {len(paths)} kinds of vacancy hops, which do not join up to an endless way"
+        axis, way = 0, f"the easiest of {kinds}, which do not join up to an endless way"
     label = easiest.highest[axis] or paths[int(np.argmin(heights))].move.label
     first = next(k for k, one in enumerate(paths) if one.move.label == label)
     chosen = paths[first].path

@@ -107,7 +107,7 @@ def sentences(found: xr.Dataset) -> list[str]:
     if "path_forward" in found:
         for k in np.flatnonzero(found.path_crosses.values):
             ways = f"{float(found.path_forward[k]):.2f} eV, back {float(found.path_backward[k]):.2f} eV"
-            done = "" if found.path_converged.values[k] else ", not converged"
+            done = "" if found.path_converged.values[k] else f"; {found.path_message.values[k]}"
             said.append(f"Over the plane lithium climbs {ways} (± {float(found.path_error[k]):.2f} eV{done})")
     said += [a[key] for key in ("adhesion",) if a.get(key)]
     said += (a.get("reaction") or "").split("\n")[:2] + a["notes_of_handover"].split("\n")

@@ -33,7 +33,7 @@ TERA = 1e12
 COUNTED = 0.02  # relative: density of sites, from a lattice at room temperature against a relaxed one
 LENGTH = 0.1  # angstrom: of a hop between relaxed sites
 ATTEMPT = 3.0  # factor within which an attempt frequency is known
-PERMITTIVITY_SOURCE = "stated in the file"
+STATED = "stated in the file"
 
 
 class Unknown(AtomsError):
@@ -103,7 +103,7 @@ class Assembly:
         sites, permittivity = self._sites(side), self._permittivity(side)
         hop = self._hop(side)
         if side.electrode:
-            filled = Estimate(float(side.asked.electrode.occupancy), "", PERMITTIVITY_SOURCE, "chosen", 0.0)
+            filled = Estimate(float(side.asked.electrode.occupancy), "", STATED, "chosen", 0.0)
             return handoff.single_ion(permittivity, sites, filled, hop)
         formation = self._formation(side)
         return handoff.defect_pair(permittivity, sites, formation, hop, hop, self.course.study.config.temperature)
@@ -118,7 +118,7 @@ class Assembly:
     def _permittivity(self, side: Side) -> Estimate:
         factor = float(self.course.question.handover.permittivity_factor)
         value = float(side.asked.permittivity)
-        return Estimate(value, "", PERMITTIVITY_SOURCE, "not computed", factor=factor)
+        return Estimate(value, "", STATED, "not computed", factor=factor)
 
     def _hop(self, side: Side) -> continuum.Hop:
         """The hop that limits lithium in the bulk of a crystal."""
@@ -141,13 +141,13 @@ class Assembly:
     @property
     def _attempt(self) -> Estimate:
         value = float(self.course.question.handover.attempt_frequency) / TERA
-        return Estimate(value, "THz", PERMITTIVITY_SOURCE, "a lattice vibration, not computed", factor=ATTEMPT)
+        return Estimate(value, "THz", STATED, "a lattice vibration, not computed", factor=ATTEMPT)
 
     def _formation(self, side: Side) -> Estimate:
         """Of one defect of an electrolyte: stated, or half a pair far apart."""
         stated = self.course.question.handover.formation_energy
         if stated is not None:
-            return _stated(stated, EV, "eV", "formation energy")
+            return self._stated("formation_energy", stated, EV, "eV")
         key = f"pair_{side.word}"
         if key not in self.found.attrs:
             raise AtomsError(f"no formation energy of defects in {side.name}", "defects, or handover.formation_energy")
@@ -214,7 +214,7 @@ class Assembly:
         """Stated, or of lone ions by the field; None: flat band."""
         stated = self.course.question.handover.step
         if stated is not None:
-            return _stated(stated, 1.0, "V", "step")
+            return self._stated("step", stated, 1.0, "V")
         if self.course.question.defects is None or self.left.metal or self.right.metal:
             self.notes.append("No step of the potential is known: flat band is assumed.")
             return None
@@ -243,13 +243,25 @@ class Assembly:
             float(values.mean()), "eV", f"{self.relaxed.left} | {self.relaxed.right}; bond-valence field", method, error
         )
 
+    def _stated(self, key: str, value: float, scale: float, unit: str) -> Estimate:
+        """A quantity of the file, with the uncertainty, source and method that it states."""
+        written = self.course.study.config.document.at(("interface", "handover", key))
+        said = written if isinstance(written, dict) else {}
+        source, method = said.get("source", STATED), said.get("method", "as stated")
+        if not isinstance(value, Uncertain):
+            return Estimate(value / scale, unit, source, f"{method}, without an uncertainty", 0.0)
+        spread = value.spread
+        if spread.logarithmic:
+            return Estimate(float(value) / scale, unit, source, method, factor=math.exp(spread.error))
+        return Estimate(float(value) / scale, unit, source, method, spread.error / scale)
+
     # ---- profiles, levels
 
     def _profiles(self, side: Side) -> Part:
         """Energies of defects along an electrolyte, where enough of them were computed."""
         if self.course.question.defects is None or side.electrode or side.metal:
             return {}
-        computed = by_field(self.course, self.relaxed, self.defects)
+        computed = by_field(self.course, self.relaxed, self.defects, lambda _: None)
         thickness = float(self.course.question.handover.thickness) * 1e9
         profiles = {}
         for carrier, alone in ((handoff.INTERSTITIAL, "added"), (handoff.VACANCY, "removed")):
@@ -298,17 +310,6 @@ def _rows(computed, rows: list[int]):
         extra=computed.extra[rows],
         messages=tuple(computed.messages[k] for k in rows),
     )
-
-
-def _stated(value: float, scale: float, unit: str, what: str) -> Estimate:
-    """A quantity of the file, with the uncertainty that it states."""
-    if not isinstance(value, Uncertain):
-        return Estimate(value / scale, unit, PERMITTIVITY_SOURCE, f"{what} stated without an uncertainty", 0.0)
-    spread = value.spread
-    method = f"{what} as stated: {spread.written}"
-    if spread.logarithmic:
-        return Estimate(float(value) / scale, unit, PERMITTIVITY_SOURCE, method, factor=math.exp(spread.error))
-    return Estimate(float(value) / scale, unit, PERMITTIVITY_SOURCE, method, spread.error / scale)
 
 
 def hand_over(course: Course, found: xr.Dataset, defects: Path) -> xr.Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def make_defects(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
         return xr.Dataset()
     relaxed = text.interface(found.attrs["atoms"])
     with course.blamed("defects"):
-        computed = by_field(course, relaxed, place)
+        computed = by_field(course, relaxed, place, course.tell)
     rows = []
     for defect, energy, end, words in zip(
         computed.defects, computed.energy, _ends(relaxed, computed), computed.messages, strict=True
@@ -81,7 +82,7 @@ def make_defects(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
     return ds
 
 
-def by_field(course: Course, relaxed: Interface, place: Path) -> Computed:
+def by_field(course: Course, relaxed: Interface, place: Path, tell: Callable[[str], None]) -> Computed:
     """The defects themselves; what was computed before is read."""
     asked, fixed = course.question.defects, relaxed.outer(course.question.relax.fixed / ANGSTROM)
     heights, sites = relaxed.distance, asked.sites
@@ -94,7 +95,7 @@ def by_field(course: Course, relaxed: Interface, place: Path) -> Computed:
     chosen += [put[k] for k in _even(list(points[:, 2] - relaxed.plane), sites)]
     settings = Settings(fmax=asked.force / EV_PER_ANGSTROM, steps=asked.steps)
     field = calculators.calculator(FIELD)
-    return compute(relaxed.atoms, chosen, field, fixed, settings, place, course.tell)
+    return compute(relaxed.atoms, chosen, field, fixed, settings, place, tell)
 
 
 def _even(heights: list[float], number: int) -> list[int]:

@@ -15,6 +15,7 @@ CANDIDATES, SEARCH, REGISTRY, PATHS, GAMMA, REACTIONS = (
     (6.8, 4.4),
     (6.8, 4.4),
 )
+LEAST = 1e-3  # J/m^2: nearer to the best is drawn here
 MOST_SHOWN = 20_000  # candidates drawn one by one
 
 
@@ -60,13 +61,14 @@ def plot_search(ds: xr.Dataset, ax=None):
     best = np.nanmin(ds.visit_energy.values)
     for k, candidate in enumerate(dict.fromkeys(of.tolist())):
         own = np.flatnonzero(of == candidate)
-        energy, calls = ds.visit_energy.values[own] - best, ds.visit_calls.values[own]
+        energy = np.maximum(ds.visit_energy.values[own] - best, LEAST)
+        calls = ds.visit_calls.values[own]
         ax.plot(calls, energy, ".", color=colour(k), markersize=3.5, alpha=0.45)
         ax.step(calls, np.fmin.accumulate(energy), where="post", color=colour(k), linewidth=1.8, label=str(candidate))
-    ax.set_yscale("asinh", linear_width=0.05)
+    ax.set_yscale("log")
     ax.set_xlabel("energy calls of the field")
     ax.set_ylabel("energy above the best (J/m²)")
-    ax.legend(frameon=False, fontsize=SMALL)
+    ax.legend(frameon=False, fontsize=SMALL, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     dress(ax)
     return ax
 
