@@ -164,6 +164,8 @@ def _void_between(found: Sites, start: np.ndarray, end: np.ndarray, detour: floa
     empty = sites(found.structure, found.ion, interstitials=True)
     lattice, middle = found.structure.lattice, (start + end) / 2
     length = float(np.linalg.norm(end - start))
+    if np.all(empty.full):
+        return None
     points = lattice.get_points_in_sphere(empty.points[~empty.full], middle, length / 4)
     ways = [lattice.get_cartesian_coords(row[0]) for row in points]
     lengths = [np.linalg.norm(w - start) + np.linalg.norm(end - w) for w in ways]
