@@ -111,7 +111,7 @@ def sentences(found: xr.Dataset) -> list[str]:
             said.append(f"Over the plane lithium climbs {ways} (± {float(found.path_error[k]):.2f} eV{done})")
     said += [a[key] for key in ("adhesion",) if a.get(key)]
     said += (a.get("reaction") or "").split("\n")[:2] + a["notes_of_handover"].split("\n")
-    said.append(a.get("continuum", ""))
+    said += [*a.get("dynamics", "").split("\n"), a.get("continuum", "")]
     return [text.rstrip(".") for text in said if text]
 
 

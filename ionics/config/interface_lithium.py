@@ -19,6 +19,7 @@ from ionics.interfaces.interface import Interface
 from ionics.interfaces.migration import md
 from ionics.interfaces.migration import neb as bands
 from ionics.interfaces.migration.across import across, hops
+from ionics.interfaces.migration.arrhenius import arrhenius
 
 if TYPE_CHECKING:
     from ionics.config.interface_course import Course
@@ -157,7 +158,7 @@ def heat(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
             slabs = (relaxed.left, relaxed.right)
             rows += [(warm, *one) for one in zip(slabs, moved.value, moved.error, strict=True)]
     dim = ("run",)
-    return xr.Dataset(
+    ds = xr.Dataset(
         {
             "run_temperature": made.variable(dim, [row[0] for row in rows], "K", "temperature"),
             "run_slab": made.texts("run", [row[1] for row in rows], "slab"),
@@ -165,3 +166,18 @@ def heat(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
             "run_error": made.variable(dim, [row[3] for row in rows], "m^2/s", "one standard deviation"),
         }
     )
+    ds.attrs["dynamics"] = "\n".join(_activated(course, slab, rows) for slab in (relaxed.left, relaxed.right))
+    return ds
+
+
+def _activated(course: Course, slab: str, rows: list[tuple]) -> str:
+    """The activation energy in one slab, or what was found at one temperature, in words."""
+    own = [row for row in rows if row[1] == slab and np.isfinite(row[2]) and row[2] > 0]
+    if not own:
+        return f"Lithium in {slab}: no diffusivity was found"
+    found = ", ".join(f"{row[2]:.2g} ± {row[3]:.1g} m²/s at {row[0]:g} K" for row in own)
+    if len(own) < 2:
+        return f"Lithium in {slab}: {found}"
+    warm, values, errors = ([row[k] for row in own] for k in (0, 2, 3))
+    energy = arrhenius(warm, values, errors, calculators.describe(course.model)).energy
+    return f"Lithium in {slab}: {found}; activation energy {energy.value:.2f} ± {energy.uncertainty:.2f} eV"
