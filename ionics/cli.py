@@ -106,7 +106,8 @@ def interface(file: File, out: Out = None, overrides: Set = None) -> None:
         try:
             result = study.interface(folder.with_name(f"{folder.name}.work"), tell)
         except KeyboardInterrupt:
-            typer.echo("Interrupted; what is done is kept, and the same command goes on.", err=True)
+            kept = folder.with_name(f"{folder.name}.work")
+            typer.echo(f"Interrupted; what is done is kept in {kept}, and the same command goes on.", err=True)
             raise typer.Exit(130) from None
         _write(result, folder, tell)
     _say(result, folder)

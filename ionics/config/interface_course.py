@@ -60,7 +60,8 @@ def interface(study: Study, folder: Path, tell: Callable[[str], None]) -> xr.Dat
     found.attrs = attributes
     found.attrs["sentences"] = "\n".join(sentences(found))
     sources = [(one.name, one.source) for one in course.phases]
-    warnings = [f"{one.name}: {note}" for one in course.phases for note in one.notes]
+    warnings = [words.rstrip(".") for words in found.attrs["notes_of_handover"].split("\n") if words]
+    warnings += [f"{one.name}: {note}" for one in course.phases for note in one.notes]
     found.attrs |= study.origin.attributes() | {
         "materials": json.dumps(sources, ensure_ascii=False), "warnings": json.dumps(warnings, ensure_ascii=False)
     }  # fmt: skip
@@ -82,6 +83,8 @@ class Look:
 def look(study: Study, question: InterfaceQuestion) -> Look:
     """The crystals, and the best candidates. Raises ConfigError."""
     course = Course(study, question, lambda _: None)
+    if question.model not in calculators.NAMES:
+        _ = course.model  # says what would be valid
     ranked = course.ranked()
     lines = [
         f"{side}: {phase.name}, {phase.source}" for side, phase in zip(("left", "right"), course.phases, strict=True)
@@ -124,6 +127,7 @@ class Course:
 
     def stages(self) -> list[Stage]:
         """In their order."""
+        dynamics = Stage("dynamics", "molecular dynamics", ("dynamics",), lambda found, place: heat(self, found, place))
         return [
             Stage("candidates", "matching the crystals", ("left", "right", "match"), self._candidates),
             Stage("search", "searching", ("search",), self._searched),
@@ -132,7 +136,7 @@ class Course:
             Stage("defects", "defects", ("defects",), lambda found, place: make_defects(self, found, place)),
             Stage("crystals", "the crystals alone", (), lambda _, place: crystals(self, place)),
             Stage("energies", "energies", ("energies", "second_model"), lambda found, place: weigh(self, found, place)),
-            Stage("dynamics", "molecular dynamics", ("dynamics",), lambda found, place: heat(self, found, place)),
+            *([] if self.question.dynamics is None else [dynamics]),
         ]
 
     # ---- what is given

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ionics.config.interface_course import Course
 
 VOLTS = np.linspace(0.0, 5.0, 101)  # against Li/Li+
+FIELD = "bond-valence"
 ALONE = 0.3  # of a work of adhesion by one model: what is not known of it
 
 
@@ -38,12 +39,18 @@ def weigh(course: Course, found: xr.Dataset, place: Path) -> xr.Dataset:
         parts = [_of(named)]
         if course.question.energies.exchange:
             parts.append(_exchange(course, relaxed, place))
-        known = _entries(course, place)
-        if course.question.energies.lithium:
-            parts.append(_lithium(course, relaxed, known, place, _beside(course, found)))
-        parts.append(_reactions(course, known))
+        reaction = ""
+        of_ions = course.question.model == FIELD
+        if of_ions and course.question.energies.entries is None:
+            reaction = "The bond-valence field knows no energies of reactions or of lithium: neither was asked of it"
+        else:
+            known = _entries(course, place)
+            if course.question.energies.lithium and not of_ions:
+                parts.append(_lithium(course, relaxed, known, place, _beside(course, found)))
+            parts.append(_reactions(course, known))
+            reaction = str(parts[-1].attrs["reaction"])
     ds = xr.merge(parts)
-    ds.attrs = {"adhesion": words, "reaction": str(parts[-1].attrs["reaction"])}
+    ds.attrs = {"adhesion": words, "reaction": reaction}
     return ds
 
 
@@ -68,7 +75,8 @@ def _adhesion(course: Course, relaxed: Interface) -> tuple[dict[str, Estimate], 
     first = abs(next(iter(found.values())).work("rigid")) * made.JOULE_PER_M2
     source = f"{relaxed.left} | {relaxed.right}; {', '.join(models)}"
     one = work_estimate(found, source, "rigid", None if len(found) > 1 else ALONE * first)
-    words = f"The work of adhesion is {one.value:.2f} ± {one.uncertainty:.2f} J/m² (rigid slabs)."
+    spread = "the error is the spread of the models" if len(found) > 1 else "of one model: the error is set to 30 %"
+    words = f"The work of adhesion is {one.value:.2f} ± {one.uncertainty:.2f} J/m² (rigid slabs; {spread})."
     return {"work of adhesion, rigid": one}, words
 
 

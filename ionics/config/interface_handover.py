@@ -129,9 +129,9 @@ class Assembly:
         error = float(self.course.question.migration.error) / EV
         if value < error / 2:
             raise AtomsError(
-                f"the barrier in {side.name}, {value:.3f} eV, is less than half of its error, {error:g} eV: its "
-                "diffusivity is not known",
-                "a better model, and its error under migration",
+                f"the barrier in {side.name} ({self.found.attrs[f'{key}_how']}, by {self.model}), {value:.3f} eV, is "
+                f"less than half of its error, {error:g} eV: its diffusivity is not known",
+                "a better model, such as chgnet, and its error under migration",
             )
         source, method = f"{side.name}; {self.model}", str(self.found.attrs[f"{key}_how"])
         barrier = Estimate(value, "eV", source, f"{method}; nudged elastic band", error)

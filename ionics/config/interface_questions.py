@@ -205,7 +205,7 @@ class InterfaceQuestion(Mapping):
     """Two crystals, and what is to be known of their junction."""
 
     left: Crystal = Field(examples=["{structure: LiCoO2}"])
-    right: Crystal = Field(examples=["{structure: Li3PO4}"])
+    right: Crystal = Field(examples=["{structure: gamma-Li3PO4}"])
     match: Matching = Field(Matching(), description="How the cells are joined.")
     model: str = Field(
         "chgnet", description="Energies: bond-valence, chgnet, chgnet-r2scan, sevenn, or package.module:Class."

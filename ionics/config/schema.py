@@ -292,7 +292,7 @@ class Config(Mapping):
     design: Design | None = Field(None, description="What `ionics design` asks.")
     interface: InterfaceQuestion | None = Field(
         None, description="What `ionics interface` asks.",
-        examples=["{left: {structure: LiCoO2}, right: {structure: Li3PO4}}"],
+        examples=["{left: {structure: LiCoO2}, right: {structure: gamma-Li3PO4}}"],
     )  # fmt: skip
 
     _document: Document = PrivateAttr()

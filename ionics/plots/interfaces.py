@@ -16,6 +16,7 @@ CANDIDATES, SEARCH, REGISTRY, PATHS, GAMMA, REACTIONS = (
     (6.8, 4.4),
 )
 LEAST = 1e-3  # J/m^2: nearer to the best is drawn here
+NOTHING = 1e-6  # eV/atom: no reaction
 MOST_SHOWN = 20_000  # candidates drawn one by one
 
 
@@ -102,14 +103,18 @@ def plot_paths(ds: xr.Dataset, figure=None):
         left.plot(along, energy, "o", color=colour(k), markersize=4.5, label=words)
         spread = np.array([[ds.path_backward.values[k]], [ds.path_forward.values[k]]])
         right.vlines(ds.path_distance.values[k], spread.min(), spread.max(), color=colour(k), linewidth=1.4, alpha=0.6)
-        right.plot(ds.path_distance.values[k], float(ds.path_forward[k]), "^", color=colour(k), markersize=6)
-        right.plot(ds.path_distance.values[k], float(ds.path_backward[k]), "v", color=colour(k), markersize=6)
+        face = colour(k) if ds.path_converged.values[k] else "none"
+        for key, mark, aside in (("path_forward", "^", -0.04), ("path_backward", "v", 0.04)):
+            right.errorbar(
+                ds.path_distance.values[k] + aside, float(ds[key][k]), yerr=float(ds.path_error[k]), fmt=mark,
+                color=colour(k), markerfacecolor=face, markersize=6, capsize=2, elinewidth=0.8,
+            )  # fmt: skip
     left.set_xlabel("along the path (Å)")
     left.set_ylabel("energy (eV)")
     left.legend(frameon=False, fontsize=SMALL)
     right.axvline(0, color=INK, linewidth=0.8, linestyle=":")
     right.set_xlabel(f"distance from the plane (Å): {ds.attrs['left']} | {ds.attrs['right']}")
-    right.set_ylabel("barrier (eV): ▲ forward, ▼ backward")
+    right.set_ylabel("barrier (eV): ▲ forward, ▼ backward; open: not converged")
     right.set_ylim(bottom=0)
     for ax in (left, right):
         dress(ax)
@@ -182,6 +187,10 @@ def plot_reactions(ds: xr.Dataset, ax=None):
     """Reaction energy against the mixing ratio; the kinks are the products."""
     ax = new_axes(ax, REACTIONS)
     x, y = ds.reaction_mixing.values, ds.reaction_energy.values
+    y = np.where(np.abs(y) < NOTHING, 0.0, y)
+    if not y.any():
+        ax.text(0.5, 0.6, "no reaction among the phases at hand", ha="center", transform=ax.transAxes)
+        ax.set_ylim(-0.05, 0.05)
     ax.plot(x, y, "o-", color=colour(0), linewidth=1.5, markersize=5)
     for k in range(len(x)):
         if 0 < x[k] < 1:
@@ -195,7 +204,7 @@ def plot_reactions(ds: xr.Dataset, ax=None):
     ax.axhline(0, color=INK, linewidth=0.8, linestyle=":")
     ax.set_xlabel(f"share of {ds.attrs['left']} in the mixture")
     ax.set_ylabel("reaction energy (eV/atom)")
-    ax.margins(x=0.12, y=0.15)
+    ax.margins(x=0.12, y=0.15 if y.any() else 0.0)
     dress(ax)
     return ax
 

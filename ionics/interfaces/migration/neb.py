@@ -196,8 +196,11 @@ def _stretch(path, band: kept.Band, calculator: Calculator, settings: Settings, 
     except Exception as error:
         return _told(path, watch.band, f"the calculator failed after {watch.steps} steps: {_words(error)}", watch.force)
     if watch.force <= settings.fmax and _valley(watch.band.energies):
+        inner, ends = watch.band.energies[1:-1].min(), watch.band.energies[[0, -1]].min()
         message = (
             "no image stands above both ends: the way leads through a deeper state; ask for more images, or split it"
+            if inner < ends
+            else "no image stands above both ends: the way only climbs, and its upper end is hardly a site of its own"
         )
         return _told(path, watch.band, message, watch.force)
     if watch.force <= settings.fmax:
