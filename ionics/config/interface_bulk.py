@@ -10,6 +10,7 @@ import xarray as xr
 
 from ionics.config.interface_questions import ANGSTROM, EV_PER_ANGSTROM
 from ionics.interfaces import calculators, phases
+from ionics.interfaces.calculators import FIELD
 from ionics.interfaces.defect_lists import frenkel_pairs, holes
 from ionics.interfaces.defects import Defect, Settings, compute
 from ionics.interfaces.energetics.computed import atoms_of, entries_of
@@ -24,7 +25,6 @@ from ionics.interfaces.migration.sites import sites
 if TYPE_CHECKING:
     from ionics.config.interface_course import Course
 
-FIELD = "bond-valence"
 APART = 8.0  # angstrom between a defect and its image
 HOST = 5.0  # angstrom between a vacancy of a host, which is not charged, and its image
 MOST = 8  # kinds of hops
@@ -33,10 +33,10 @@ TRIED = 6  # pairs, by the field, before the model sees one
 
 def crystals(course: Course, place: Path) -> xr.Dataset:
     """Attributes pair_left, pair_right: energy [eV] and separation [angstrom]; level_left, level_right: mu_Li [eV]
-    against lithium metal and the filling at the lower end; each with _by."""
+    against lithium metal and the filling at the lower end; each with _how."""
     found: dict = {}
     for side, phase in zip(("left", "right"), course.phases, strict=True):
-        if {site.specie.symbol for site in phase.structure} == {"Li"}:
+        if phase.metal:
             continue
         asked = getattr(course.question, side)
         pairs = course.question.defects is not None and course.question.handover.formation_energy is None

@@ -17,10 +17,11 @@ from ionics.config.interface_bulk import crystals
 from ionics.config.interface_energies import weigh
 from ionics.config.interface_handover import continuum_of, hand_over
 from ionics.config.interface_lithium import heat, make_defects, migrate
-from ionics.config.interface_questions import ANGSTROM, Crystal, InterfaceQuestion
+from ionics.config.interface_questions import ANGSTROM, EV_PER_ANGSTROM, Crystal, InterfaceQuestion
 from ionics.config.stages import Stage, walk
 from ionics.interfaces import calculators, matching, phases, ranking, text
 from ionics.interfaces.audit import audit
+from ionics.interfaces.calculators import FIELD
 from ionics.interfaces.errors import AtomsError, MissingExtra
 from ionics.interfaces.interface import Interface
 from ionics.interfaces.ordering import Ordering
@@ -36,8 +37,6 @@ from ionics.interfaces.search.settings import Stage as Level
 if TYPE_CHECKING:
     from ionics.config.study import Study
 
-EV = 1.602176634e-19  # J
-FIELD = "bond-valence"
 DATABASE = "search.db"
 MAP = (8, 8)  # shifts of the registry map
 
@@ -123,7 +122,8 @@ class Course:
 
     def __init__(self, study: Study, question: InterfaceQuestion, tell: Callable[[str], None]):
         self.study, self.question, self.tell = study, question, tell
-        self.plain: dict[str, Any] = self.question.model_dump() | {"temperature": study.config.temperature}
+        self.plain: dict[str, Any] = self.question.model_dump()
+        self.plain["pairs"] = question.handover.formation_energy is None  # whether a pair is computed
 
     def stages(self) -> list[Stage]:
         """In their order."""
@@ -134,7 +134,7 @@ class Course:
             Stage("relaxed", "relaxing the best", ("model", "relax"), self._relaxed),
             Stage("hops", "barriers", ("migration",), lambda found, place: migrate(self, found, place)),
             Stage("defects", "defects", ("defects",), lambda found, place: make_defects(self, found, place)),
-            Stage("crystals", "the crystals alone", (), lambda _, place: crystals(self, place)),
+            Stage("crystals", "the crystals alone", ("pairs",), lambda _, place: crystals(self, place)),
             Stage("energies", "energies", ("energies", "second_model"), lambda found, place: weigh(self, found, place)),
             *([] if self.question.dynamics is None else [dynamics]),
         ]
@@ -300,7 +300,7 @@ class Course:
         """Relaxed by the model, and the energy of joining its slabs as they stand [eV/angstrom^2]."""
         asked = self.question.relax
         outer = start.outer(asked.fixed / ANGSTROM)
-        fmax = asked.force / (EV / ANGSTROM)
+        fmax = asked.force / EV_PER_ANGSTROM
         one = relax(start.atoms, self.model, fmax, asked.steps, outer, keep, self.tell)
         rested = start.moved(one.atoms)
         if not np.isfinite(one.energy):

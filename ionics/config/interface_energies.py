@@ -12,6 +12,7 @@ import xarray as xr
 from ionics import interface_results as made
 from ionics.config.interface_questions import ANGSTROM, EV_PER_ANGSTROM
 from ionics.interfaces import calculators, phases, text
+from ionics.interfaces.calculators import FIELD
 from ionics.interfaces.energetics.adhesion import Relaxing, adhesion, work_estimate
 from ionics.interfaces.energetics.chemical import line, metal_energy
 from ionics.interfaces.energetics.computed import entries_of
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from ionics.config.interface_course import Course
 
 VOLTS = np.linspace(0.0, 5.0, 101)  # against Li/Li+
-FIELD = "bond-valence"
 ALONE = 0.3  # of a work of adhesion by one model: what is not known of it
 
 

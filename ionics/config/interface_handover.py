@@ -66,7 +66,7 @@ class Assembly:
         self.relaxed = text.interface(found.attrs["atoms"])
         names = (self.relaxed.left, self.relaxed.right)
         asked = (course.question.left, course.question.right)
-        metal = [_is_metal(phase) for phase in course.phases]
+        metal = [phase.metal for phase in course.phases]
         self.left, self.right = (Side(k + 1, names[k], asked[k], metal[k]) for k in range(2))
         self.model = calculators.describe(course.model)
         self.source = f"{names[0]} | {names[1]}, {found.attrs['candidate']}; {self.model}"
@@ -205,7 +205,7 @@ class Assembly:
         )
 
     def _density(self) -> Estimate:
-        """Lithium of the left slab within 2 angstrom of the plane, per area."""
+        """Lithium of the left slab within 2.5 angstrom of the plane, per area."""
         near = self.relaxed.side(LEFT) & (np.abs(self.relaxed.distance) < 2.5)
         count = sum(1 for k in np.flatnonzero(near) if self.relaxed.atoms[int(k)].symbol == "Li")
         return continuum.site_density(max(count, 1), self.relaxed.area, self.source, max(1.0, math.sqrt(count)))
@@ -293,10 +293,6 @@ class Assembly:
                 )
             found[f"mu_Li of {side.name}"] = level.estimate()
         return found
-
-
-def _is_metal(phase) -> bool:
-    return {site.specie.symbol for site in phase.structure} == {"Li"}
 
 
 def _rows(computed, rows: list[int]):

@@ -12,6 +12,7 @@ import xarray as xr
 from ionics import interface_results as made
 from ionics.config.interface_questions import ANGSTROM, EV, EV_PER_ANGSTROM
 from ionics.interfaces import calculators, text
+from ionics.interfaces.calculators import FIELD
 from ionics.interfaces.defect_lists import holes, interstitials, vacancies
 from ionics.interfaces.defects import Computed, Defect, Settings, compute
 from ionics.interfaces.errors import AtomsError
@@ -24,7 +25,6 @@ from ionics.interfaces.migration.arrhenius import arrhenius
 if TYPE_CHECKING:
     from ionics.config.interface_course import Course
 
-FIELD = "bond-valence"
 PICO, FEMTO = 1e-12, 1e-15
 
 

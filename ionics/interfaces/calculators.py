@@ -16,7 +16,8 @@ from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
 
 from ionics.interfaces.errors import AtomsError, MissingExtra
 
-NAMES = ("bond-valence", "chgnet", "chgnet-r2scan", "sevenn")
+FIELD = "bond-valence"
+NAMES = (FIELD, "chgnet", "chgnet-r2scan", "sevenn")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def calculator(name: str | BaseCalculator, threads: int = 1) -> BaseCalculator:
     """
     if not isinstance(name, str):
         return _checked(name)
-    if name == "bond-valence":
+    if name == FIELD:
         from ionics.interfaces.field import BondValenceField
 
         return BondValenceField()

@@ -49,6 +49,11 @@ class Phase:
     elasticity: Elasticity | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def metal(self) -> bool:
+        """Whether it is lithium metal."""
+        return {site.specie.symbol for site in self.structure} == {"Li"}
+
 
 def names() -> tuple[str, ...]:
     """Of all curated phases."""
